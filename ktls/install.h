@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moving a socket's record layer into the kernel. See the kernel's
+ * Documentation/networking/tls.rst.
+ */
+#ifndef KTLS_INSTALL_H
+#define KTLS_INSTALL_H
+
+#include <stdbool.h>
+
+#include "keys.h"
+
+/*
+ * ktls_attach - give a connected TCP socket the TLS ULP
+ * Without keys the socket goes on as plain TCP. To be called right after
+ * accept: once the peer's FIN is in, the kernel refuses.
+ * Returns 0; -ENOTCONN when the peer has already gone; -ENOENT when the
+ * kernel has no tls module; or another -errno from setsockopt(2).
+ */
+int ktls_attach(int fd);
+
+/*
+ * ktls_install - move a socket's record layer into the kernel
+ * @fd:   connected TCP socket after ktls_attach(); borrowed
+ * @keys: both directions; borrowed, the caller wipes
+ * Everything written before must have been handed to the socket, and nothing
+ * read past the peer's Finished. Installs TX, then RX, then the payload limit.
+ * -ENOENT or -EINVAL from TX (no such cipher in this kernel) leaves @fd as it
+ * was and is returned as -ENOENT; -EOPNOTSUPP: @keys->max_payload is set and
+ * this kernel cannot honour it, nothing was changed either; after any other
+ * error close @fd: there is no way back.
+ * Returns 0, -ENOENT, -EOPNOTSUPP, or another -errno from setsockopt(2).
+ */
+int ktls_install(int fd, const struct ktls_keys *keys);
+
+/*
+ * struct ktls_support - what this kernel does, found by trying it
+ * @error:       0, or the -errno of ktls_attach() when nothing works
+ * @pairs:       set of KTLS_PAIR() that work in both directions
+ * @max_payload: whether a limit on the payload of sent records can be set
+ */
+struct ktls_support {
+	int error;
+	unsigned int pairs;
+	bool max_payload;
+};
+
+/*
+ * ktls_probe - try every version and cipher on TCP connections over loopback
+ * Returns 0 with @support filled (also when nothing is supported), or -errno
+ * when the sockets for the trial cannot be made.
+ */
+int ktls_probe(struct ktls_support *support);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The message that travels with a connection: a PROXY protocol version 2
+ * header with TLVs (HAProxy's proxy-protocol.txt), and one TLV of our own.
+ */
+#ifndef KTLS_MESSAGE_H
+#define KTLS_MESSAGE_H
+
+#include "ktls.h"
+
+/* Longest message, in bytes; what is longer is not ours. */
+#define KTLS_MSG_MAX 16384
+
+/* Our TLV, from the range for custom use (0xE0 to 0xEF), and what it holds. */
+#define KTLS_TLV 0xE7
+#define KTLS_SUB_MODE 0x01	/* 1 byte: enum ktls_mode */
+#define KTLS_SUB_RESUMED 0x02	/* 1 byte: 0 or 1 */
+#define KTLS_SUB_TIME 0x03	/* 8 bytes, big-endian: ns, CLOCK_MONOTONIC */
+
+/*
+ * ktls_msg_encode - write a message
+ * Empty fields are left out; addresses of another family than IPv4 or IPv6 give
+ * an AF_UNSPEC header. An IPv4-mapped pair is written as IPv4.
+ * Returns its length in bytes, or -EMSGSIZE when @size is too small.
+ */
+ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf,
+			size_t size);
+
+/*
+ * ktls_msg_decode - read a message that arrived whole
+ * @info: its bytes point into @buf
+ * TLVs it does not know are passed over. Returns 0, or -EPROTO for anything
+ * cut short, of another version, without our TLV, or with a length that does
+ * not fit.
+ */
+int ktls_msg_decode(struct ktls_info *info, const uint8_t *buf, size_t len);
+
+#endif
