@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+#include "conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ktls/install.h"
+#include "ktls/message.h"
+#include "log.h"
+#include "relay.h"
+#include "worker.h"
+
+/* What a peer may still send, in bytes, after it was told of its failure. */
+#define LINGER_BYTES (64 * 1024)
+
+static const struct {
+	enum metric metric;
+	const char *reason;
+} failures[HS_FAILURES] = {
+	[HS_F_NONE] = { METRIC_FAILED_INTERNAL, "internal" },
+	[HS_F_HTTP] = { METRIC_FAILED_HTTP, "http" },
+	[HS_F_SSLV2] = { METRIC_FAILED_SSLV2, "sslv2" },
+	[HS_F_GARBAGE] = { METRIC_FAILED_GARBAGE, "garbage" },
+	[HS_F_RECORD_OVERFLOW] = { METRIC_FAILED_RECORD_OVERFLOW,
+				   "record_overflow" },
+	[HS_F_ALERT] = { METRIC_FAILED_ALERT, "alert" },
+	[HS_F_VERSION] = { METRIC_FAILED_VERSION, "version" },
+	[HS_F_CIPHER] = { METRIC_FAILED_CIPHER, "cipher" },
+	[HS_F_PROTOCOL] = { METRIC_FAILED_PROTOCOL, "protocol" },
+	[HS_F_INTERNAL] = { METRIC_FAILED_INTERNAL, "internal" },
+};
+
+static void recv_handshake(struct conn *c);
+static void flush_output(struct conn *c);
+
+static void *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int conn_slab_init(struct conn_slab *slab, unsigned int size)
+{
+	unsigned int i;
+
+	*slab = (struct conn_slab){ .size = size };
+	slab->conns = map(size * sizeof(*slab->conns));
+	slab->buffers = map((size_t)size * CONN_BUFFER);
+	slab->relays = map((size_t)size * RELAY_SIZE);
+	if (!slab->conns || !slab->buffers || !slab->relays) {
+		conn_slab_fini(slab);
+		return -ENOMEM;
+	}
+	/* The lowest slot on top, so that few pages are ever touched. */
+	for (i = size; i-- > 0;) {
+		slab->conns[i].next_free = slab->free;
+		slab->free = &slab->conns[i];
+	}
+	return 0;
+}
+
+void conn_slab_fini(struct conn_slab *slab)
+{
+	if (slab->conns)
+		munmap(slab->conns, slab->size * sizeof(*slab->conns));
+	if (slab->buffers)
+		munmap(slab->buffers, (size_t)slab->size * CONN_BUFFER);
+	if (slab->relays)
+		munmap(slab->relays, (size_t)slab->size * RELAY_SIZE);
+}
+
+bool conn_slab_promise(struct conn_slab *slab)
+{
+	if (slab->used + slab->promised >= slab->size)
+		return false;
+	slab->promised++;
+	return true;
+}
+
+static size_t slot(const struct conn *c)
+{
+	return (size_t)(c - c->worker->slab.conns);
+}
+
+static uint8_t *buffer(const struct conn *c)
+{
+	return c->worker->slab.buffers + slot(c) * CONN_BUFFER;
+}
+
+static struct conn *slab_get(struct worker *w)
+{
+	struct conn *c = w->slab.free;
+
+	w->slab.free = c->next_free;
+	w->slab.used++;
+	*c = (struct conn){ .worker = w, .fd = -1, .handoff.fd = -1 };
+	return c;
+}
+
+void conn_free(struct conn *c)
+{
+	struct conn_slab *slab = &c->worker->slab;
+
+	deadline_clear(&c->deadline);
+	hs_free(c->hs);
+	if (c->handoff.fd >= 0 && c->handoff.fd != c->fd)
+		close(c->handoff.fd);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->state = CONN_FREE;
+	c->next_free = slab->free;
+	slab->free = c;
+	slab->used--;
+}
+
+const char *conn_peer(const struct conn *c)
+{
+	static char text[INET6_ADDRSTRLEN + 10];
+	const struct sockaddr_in *in = (const void *)&c->peer;
+	const struct sockaddr_in6 *in6 = (const void *)&c->peer;
+	char addr[INET6_ADDRSTRLEN] = "?";
+
+	if (c->peer.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &in->sin_addr, addr, sizeof(addr));
+		snprintf(text, sizeof(text), "%s:%u", addr,
+			 ntohs(in->sin_port));
+	} else {
+		inet_ntop(AF_INET6, &in6->sin6_addr, addr, sizeof(addr));
+		snprintf(text, sizeof(text), "[%s]:%u", addr,
+			 ntohs(in6->sin6_port));
+	}
+	return text;
+}
+
+static void count(struct conn *c, enum metric id)
+{
+	metrics_count(c->worker->metrics, id);
+}
+
+static void log_failure(struct conn *c, const char *reason, const char *error)
+{
+	log_debug("event=handshake_failed peer=%s reason=%s error=\"%s\"",
+		  conn_peer(c), reason, error);
+}
+
+/* The peer went away; @error is 0 or negative. */
+static void peer_gone(struct conn *c, int error)
+{
+	bool probe = !c->hs;
+
+	count(c, probe ? METRIC_FAILED_PROBE : METRIC_FAILED_TRUNCATED);
+	log_failure(c, probe ? "probe" : "truncated",
+		    error ? strerror(-error) : "the peer closed");
+	conn_free(c);
+}
+
+/* After this the operation in flight ends at once. */
+static void cut(struct conn *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	c->state = CONN_DEAD;
+}
+
+void conn_handshake_due(struct deadline *d)
+{
+	struct conn *c = container_of(d, struct conn, deadline);
+
+	count(c, METRIC_FAILED_TIMEOUT);
+	log_failure(c, "timeout", "handshake_timeout is over");
+	cut(c);
+}
+
+void conn_closing_due(struct deadline *d)
+{
+	struct conn *c = container_of(d, struct conn, deadline);
+
+	if (c->relay)
+		relay_cut(c->relay);
+	else
+		cut(c);
+}
+
+static void on_lingered(struct ring_op *op, int result)
+{
+	struct conn *c = container_of(op, struct conn, op);
+
+	/* handoff.msg_len counts down what is still put up with. */
+	if (c->state == CONN_DEAD || result <= 0 ||
+	    (size_t)result >= c->handoff.msg_len) {
+		conn_free(c);
+		return;
+	}
+	c->handoff.msg_len -= (size_t)result;
+	io_uring_prep_recv(ring_prepare(&c->worker->ring, &c->op), c->fd,
+			   buffer(c), CONN_BUFFER, 0);
+}
+
+/*
+ * Closing with input unread makes the kernel send a reset, which can overtake
+ * the alert in the peer's receive queue: so read until the peer closes.
+ */
+void conn_linger(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	c->state = CONN_CLOSING;
+	c->handoff.msg_len = LINGER_BYTES;
+	c->op.done = on_lingered;
+	deadline_set(&w->closing, &c->deadline, w->now_ms);
+	shutdown(c->fd, SHUT_WR);
+	io_uring_prep_recv(ring_prepare(&w->ring, &c->op), c->fd, buffer(c),
+			   CONN_BUFFER, 0);
+}
+
+static void fail(struct conn *c, enum hs_failure failure, const char *error)
+{
+	count(c, failures[failure].metric);
+	log_failure(c, failures[failure].reason, error);
+	c->step = HS_FAIL;
+}
+
+static void count_handshake(struct conn *c, const struct hs_info *info)
+{
+	static const enum metric staples[] = {
+		[HS_STAPLE_SENT] = METRIC_STAPLE_SENT,
+		[HS_STAPLE_EXPIRED] = METRIC_STAPLE_EXPIRED,
+		[HS_STAPLE_NONE] = METRIC_STAPLE_NONE,
+	};
+
+	count(c, info->version == KTLS_TLS13 ? METRIC_HANDSHAKES_TLS13 :
+					       METRIC_HANDSHAKES_TLS12);
+	if (info->resumed)
+		count(c, METRIC_HANDSHAKES_RESUMED);
+	if (info->staple != HS_STAPLE_NOT_ASKED)
+		count(c, staples[info->staple]);
+}
+
+/* Whether the kernel takes this connection over; if not, counts why. */
+static bool offloadable(struct conn *c, const struct hs_info *info)
+{
+	const struct worker *w = c->worker;
+
+	if (w->config->ktls == CONFIG_KTLS_OFF)
+		count(c, METRIC_RELAYED_OFF);
+	else if (!w->support.pairs)
+		count(c, METRIC_RELAYED_UNAVAILABLE);
+	else if (info->max_fragment && !w->support.max_payload)
+		count(c, METRIC_RELAYED_MAX_FRAGMENT);
+	else
+		return true;
+	return false;
+}
+
+static int install_keys(struct conn *c)
+{
+	struct ktls_keys keys;
+	int err;
+
+	err = hs_keys(c->hs, &keys);
+	if (!err)
+		err = ktls_install(c->fd, &keys);
+	explicit_bzero(&keys, sizeof(keys));
+	return err;
+}
+
+static struct ktls_bytes text(const char *s)
+{
+	return (struct ktls_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static int write_message(struct conn *c, const struct hs_info *hs,
+			 enum ktls_mode mode)
+{
+	struct ktls_info info = {
+		.peer = c->peer,
+		.mode = mode,
+		.resumed = hs->resumed,
+		.alpn = { hs->alpn, hs->alpn_len },
+		.server_name = text(hs->server_name),
+		.unique_id = worker_unique_id(c->worker),
+		.version = text(hs->version_name),
+		.cipher = text(hs->cipher),
+		.group = text(hs->group),
+		.key_alg = text(hs->key_alg),
+		.cert_sig_alg = text(hs->cert_sig_alg),
+		.sig_scheme = text(hs->sig_scheme),
+	};
+	socklen_t len = sizeof(info.local);
+	struct timespec now;
+	ssize_t n;
+
+	if (getsockname(c->fd, (struct sockaddr *)&info.local, &len))
+		return -errno;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	info.handoff_ns = (uint64_t)now.tv_sec * 1000000000 +
+			  (uint64_t)now.tv_nsec;
+	n = ktls_msg_encode(&info, buffer(c), CONN_BUFFER);
+	if (n < 0)
+		return (int)n;
+	c->handoff.msg = buffer(c);
+	c->handoff.msg_len = (size_t)n;
+	return 0;
+}
+
+static void on_handed_off(struct handoff *handoff, int result)
+{
+	struct conn *c = container_of(handoff, struct conn, handoff);
+
+	if (!result)
+		count(c, c->relay ? METRIC_HANDED_OFF_RELAY :
+				    METRIC_HANDED_OFF_KTLS);
+	else
+		log_warn("event=handoff_expired peer=%s route=%s remedy=\"start "
+			 "a consumer, or raise hold_timeout\"", conn_peer(c),
+			 c->worker->config->routes[c->listener->route].name);
+	if (!c->relay)
+		conn_free(c);
+	else if (!result)
+		relay_start(c->relay);
+	else
+		relay_cut(c->relay);
+}
+
+/* INSTALL: every byte of the handshake is sent, none behind it is read. */
+static void install(struct conn *c)
+{
+	struct worker *w = c->worker;
+	struct hs_info info;
+	enum ktls_mode mode;
+	int err;
+
+	deadline_clear(&c->deadline);
+	c->state = CONN_HANDOFF;
+	hs_get_info(c->hs, &info);
+	count_handshake(c, &info);
+	mode = offloadable(c, &info) ? KTLS_KERNEL : KTLS_RELAY;
+	err = write_message(c, &info, mode);
+	if (err) {
+		/* The peer is gone since: getsockname() says ENOTCONN. */
+	} else if (mode == KTLS_KERNEL) {
+		err = install_keys(c);
+		c->handoff.fd = c->fd;
+		hs_free(c->hs);
+		c->hs = NULL;
+	} else {
+		c->relay = relay_at(w->slab.relays, slot(c));
+		err = relay_new(c->relay, c, &c->handoff.fd);
+	}
+	if (err) {
+		count(c, METRIC_FAILED_INTERNAL);
+		log_warn("event=install_failed peer=%s error=\"%s\"",
+			 conn_peer(c), strerror(-err));
+		conn_free(c);
+		return;
+	}
+	c->handoff.done = on_handed_off;
+	queue_push(&w->routes[c->listener->route].queue, &c->handoff,
+		   w->now_ms);
+}
+
+static void go_on(struct conn *c)
+{
+	if (c->step == HS_MORE)
+		recv_handshake(c);
+	else if (c->step == HS_DONE)
+		install(c);
+	else
+		conn_linger(c);
+}
+
+static void on_sent(struct ring_op *op, int result)
+{
+	struct conn *c = container_of(op, struct conn, op);
+
+	if (c->state == CONN_DEAD) {
+		conn_free(c);
+		return;
+	}
+	if (result < 0 && c->step == HS_FAIL) {
+		conn_free(c);	/* counted; the alert found nobody */
+		return;
+	}
+	if (result < 0) {
+		peer_gone(c, result);
+		return;
+	}
+	hs_output_sent(c->hs, (size_t)result);
+	flush_output(c);
+}
+
+static void flush_output(struct conn *c)
+{
+	struct ocsp_bytes out = hs_output(c->hs);
+
+	if (!out.len) {
+		go_on(c);
+		return;
+	}
+	c->op.done = on_sent;
+	c->flight_sent = true;
+	io_uring_prep_send(ring_prepare(&c->worker->ring, &c->op), c->fd,
+			   out.data, out.len, MSG_NOSIGNAL | MSG_WAITALL);
+}
+
+/* Takes bytes that were only looked at out of the receive queue. */
+static void consume(struct conn *c, size_t len)
+{
+	while (len) {
+		ssize_t n = recv(c->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
+
+		if (n <= 0)
+			return;	/* a reset; the next operation says so */
+		len -= (size_t)n;
+	}
+}
+
+static void on_recv(struct ring_op *op, int result)
+{
+	struct conn *c = container_of(op, struct conn, op);
+	struct worker *w = c->worker;
+	size_t used = 0;
+
+	if (c->state == CONN_DEAD) {
+		conn_free(c);
+		return;
+	}
+	if (result <= 0) {
+		peer_gone(c, result);
+		return;
+	}
+	if (!c->hs)
+		c->hs = hs_new(c->listener->ctx);
+	if (!c->hs) {
+		fail(c, HS_F_INTERNAL, "out of memory");
+		conn_linger(c);
+		return;
+	}
+	c->step = hs_feed(c->hs, buffer(c), (size_t)result, time(NULL), &used);
+	if (c->flight_sent)
+		consume(c, used);
+	if (c->step == HS_FAIL)
+		fail(c, hs_failure(c->hs), hs_error(c->hs));
+	flush_output(c);
+}
+
+/*
+ * Before the server's first flight is out the client cannot know what its
+ * Finished must hold, so everything may be read. From then on bytes are only
+ * looked at, and what the handshake took is consumed: what lies behind the
+ * Finished stays in the kernel, for TLS_RX to find.
+ */
+static void recv_handshake(struct conn *c)
+{
+	c->op.done = on_recv;
+	io_uring_prep_recv(ring_prepare(&c->worker->ring, &c->op), c->fd,
+			   buffer(c), CONN_BUFFER,
+			   c->flight_sent ? MSG_PEEK : 0);
+}
+
+void conn_start(struct worker *w, struct listener *l, int fd,
+		const struct sockaddr_storage *peer)
+{
+	struct conn *c = slab_get(w);
+	int err = 0;
+
+	c->listener = l;
+	c->fd = fd;
+	c->peer = *peer;
+	c->state = CONN_HANDSHAKE;
+	count(c, METRIC_ACCEPTED);
+	/* Now, for once the peer's FIN is in the kernel refuses. */
+	if (w->support.pairs)
+		err = ktls_attach(fd);
+	if (err) {
+		peer_gone(c, err);
+		return;
+	}
+	deadline_set(&w->handshakes, &c->deadline, w->now_ms);
+	recv_handshake(c);
+}

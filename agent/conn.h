@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection, from accept to hand-off:
+ *
+ *	HANDSHAKE -> INSTALL -> HANDOFF -> gone
+ *	                 \-> RELAY (when the kernel cannot) -> gone
+ *	any of them, on failure, -> CLOSING -> gone
+ *
+ * Each state has one set of operations in flight and one deadline, and a
+ * connection is freed only when nothing of it is in flight.
+ */
+#ifndef AGENT_CONN_H
+#define AGENT_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "deadline.h"
+#include "handshake/handshake.h"
+#include "queue.h"
+#include "ring.h"
+
+struct listener;
+struct relay;
+struct worker;
+
+/*
+ * Input of a handshake, in bytes: a ClientHello fits, longer flights come in
+ * pieces. Later it holds the message to the consumer.
+ */
+#define CONN_BUFFER 4096
+
+enum conn_state {
+	CONN_FREE,
+	CONN_HANDSHAKE,
+	CONN_HANDOFF,
+	CONN_RELAY,
+	CONN_CLOSING,	/* sending an alert, then waiting for the peer */
+	CONN_DEAD,	/* nothing more to do, but something is in flight */
+};
+
+struct conn {
+	struct ring_op op;	/* the one operation; a relay has its own */
+	struct deadline deadline;
+	struct worker *worker;
+	struct listener *listener;
+	struct hs *hs;
+	struct relay *relay;	/* NULL unless this is one */
+	struct handoff handoff;
+	struct conn *next_free;
+	int fd;
+	enum conn_state state;
+	enum hs_step step;	/* what to do once the output is sent */
+	bool flight_sent;	/* from here on a Finished may arrive */
+	struct sockaddr_storage peer;
+};
+
+/*
+ * struct conn_slab - every connection a worker can have, allocated once
+ * @promised: slots that armed accepts will need
+ */
+struct conn_slab {
+	struct conn *conns, *free;
+	uint8_t *buffers;
+	struct relay *relays;
+	unsigned int size, used, promised;
+};
+
+/* Maps the memory, which costs nothing until used. Returns 0 or -ENOMEM. */
+int conn_slab_init(struct conn_slab *slab, unsigned int size);
+void conn_slab_fini(struct conn_slab *slab);
+/* Sets a slot aside for an accept; false when all are taken. */
+bool conn_slab_promise(struct conn_slab *slab);
+
+/* conn_start - begin with an accepted socket; takes @fd */
+void conn_start(struct worker *w, struct listener *l, int fd,
+		const struct sockaddr_storage *peer);
+
+/* conn_free - close and forget; nothing may be in flight */
+void conn_free(struct conn *c);
+
+/* conn_linger - end our side and wait for the peer's, briefly; then free */
+void conn_linger(struct conn *c);
+
+/* Deadline callbacks of struct worker's lists. */
+void conn_handshake_due(struct deadline *d);
+void conn_closing_due(struct deadline *d);
+
+/* "203.0.113.7:4711" of the peer, for log lines; a static buffer. */
+const char *conn_peer(const struct conn *c);
+
+#endif

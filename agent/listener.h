@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's share of a listening socket. One-shot accepts, armed again at each
+ * completion: on a socket that the workers share a multishot accept gives all
+ * connections to one of them.
+ */
+#ifndef AGENT_LISTENER_H
+#define AGENT_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "config.h"
+#include "handshake/handshake.h"
+#include "ring.h"
+
+struct worker;
+
+struct listener {
+	struct ring_op op;
+	struct worker *worker;
+	struct hs_ctx *ctx;
+	unsigned int route;	/* index */
+	int fd;
+	bool armed;
+	bool starved;		/* every slot is taken */
+	bool paused;		/* out of descriptors; tried again by time */
+	struct sockaddr_storage peer;
+	socklen_t peer_len;
+};
+
+/*
+ * listener_open - a listening socket
+ * Its connections inherit TCP_NODELAY. Returns the descriptor, or -errno of
+ * socket(2), bind(2) or listen(2).
+ */
+int listener_open(const struct config_listener *config);
+
+/* listener_arm - accept the next connection, if there is a slot for it */
+void listener_arm(struct listener *l);
+
+/*
+ * listener_check - take a connection that nobody was woken for
+ * The kernel wakes one process per connection. If that one is stopped, the
+ * connection waits until the next one comes; so whoever is idle looks.
+ */
+void listener_check(struct listener *l);
+
+/* listener_stop - accept no more */
+void listener_stop(struct listener *l);
+
+#endif

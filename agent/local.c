@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "local.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Whether a process listens at @addr. */
+static bool is_live(const struct sockaddr_un *addr, int type)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool dead;
+
+	if (fd < 0)
+		return true;
+	dead = connect(fd, (const void *)addr, sizeof(*addr)) &&
+	       errno == ECONNREFUSED;
+	close(fd);
+	return !dead;
+}
+
+static void make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash && slash != folder) {
+		*slash = '\0';
+		mkdir(folder, 0755);
+	}
+}
+
+static int bind_at(int fd, const struct sockaddr_un *addr, int type)
+{
+	struct stat st;
+
+	if (!bind(fd, (const void *)addr, sizeof(*addr)))
+		return 0;
+	if (errno == ENOENT)
+		make_folder(addr->sun_path);
+	else if (errno != EADDRINUSE || lstat(addr->sun_path, &st) ||
+		 !S_ISSOCK(st.st_mode) || is_live(addr, type))
+		return -errno;
+	else
+		unlink(addr->sun_path);
+	return bind(fd, (const void *)addr, sizeof(*addr)) ? -errno : 0;
+}
+
+static const char *explain(int err)
+{
+	if (err == -EADDRINUSE)
+		return "a live process listens there, or it is no socket";
+	return strerror(-err);
+}
+
+int local_listen(const char *path, int type, const struct local_access *access,
+		 char *error, size_t error_len)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, err;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* Nobody may connect before owner and mode are set, hence listen last. */
+	mask = umask(0177);
+	err = bind_at(fd, &addr, type);
+	umask(mask);
+	if (!err && (lchown(path, access->user, access->group) ||
+		     chmod(path, access->mode) || listen(fd, 128)))
+		err = -errno;
+	if (err) {
+		snprintf(error, error_len, "%s: %s", path, explain(err));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* struct peer - what unix_diag tells about a socket */
+struct peer {
+	uint32_t inode;
+	uint8_t shutdown;
+	bool found;
+};
+
+static int on_diag(struct nl_msg *msg, void *arg)
+{
+	struct peer *peer = arg;
+	struct nlattr *attr[UNIX_DIAG_MAX + 1];
+
+	if (nlmsg_parse(nlmsg_hdr(msg), sizeof(struct unix_diag_msg), attr,
+			UNIX_DIAG_MAX, NULL))
+		return NL_SKIP;
+	peer->found = true;
+	if (attr[UNIX_DIAG_PEER])
+		peer->inode = nla_get_u32(attr[UNIX_DIAG_PEER]);
+	if (attr[UNIX_DIAG_SHUTDOWN])
+		peer->shutdown = nla_get_u8(attr[UNIX_DIAG_SHUTDOWN]);
+	return NL_OK;
+}
+
+/* Asks sock_diag(7) about the Unix socket with inode number @inode. */
+static void ask_peer(ino_t inode, struct peer *peer)
+{
+	struct unix_diag_req req = {
+		.sdiag_family = AF_UNIX,
+		.udiag_states = ~0u,
+		.udiag_ino = (uint32_t)inode,
+		.udiag_show = UDIAG_SHOW_PEER,
+		.udiag_cookie = { ~0u, ~0u },
+	};
+	struct nl_sock *nl = nl_socket_alloc();
+
+	if (!nl)
+		return;
+	nl_socket_modify_cb(nl, NL_CB_VALID, NL_CB_CUSTOM, on_diag, peer);
+	if (!nl_connect(nl, NETLINK_SOCK_DIAG) &&
+	    nl_send_simple(nl, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, &req,
+			   sizeof(req)) >= 0)
+		nl_recvmsgs_default(nl);
+	nl_socket_free(nl);
+}
+
+static bool is_seqpacket(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t len = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) &&
+	       type == SOCK_SEQPACKET &&
+	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
+	       domain == AF_UNIX;
+}
+
+int local_check_pair(int a, int b, char *error, size_t error_len)
+{
+	struct peer peer = { 0 };
+	struct stat sa, sb;
+	const char *why = NULL;
+
+	if (!is_seqpacket(a) || !is_seqpacket(b) || fstat(a, &sa) ||
+	    fstat(b, &sb)) {
+		snprintf(error, error_len, "%s", "the offered descriptors are "
+			 "not AF_UNIX SOCK_SEQPACKET sockets");
+		return -EINVAL;
+	}
+	ask_peer(sa.st_ino, &peer);
+	if (peer.found && peer.inode != (uint32_t)sb.st_ino)
+		why = "the offered sockets are not connected to each other";
+	else if (peer.found && peer.shutdown)
+		why = "the offered queue is shut down";
+	if (!why)
+		return 0;
+	snprintf(error, error_len, "%s", why);
+	return -EINVAL;
+}

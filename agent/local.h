@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unix sockets: listening at a path, who connects, and which socket is the
+ * other end of which.
+ */
+#ifndef AGENT_LOCAL_H
+#define AGENT_LOCAL_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * struct local_access - owner and mode of a socket's file
+ */
+struct local_access {
+	uid_t user;
+	gid_t group;
+	mode_t mode;
+};
+
+/*
+ * local_listen - a listening Unix socket at @path
+ * @type:  SOCK_STREAM or SOCK_SEQPACKET
+ * @error: gets a sentence about @path on failure
+ * A file that a dead process left is replaced; one that somebody listens at
+ * is not (-EADDRINUSE), nor is a file that is no socket. A missing last folder
+ * is made. Nobody but @access can connect, at no moment.
+ * Returns the descriptor (CLOEXEC, non-blocking) or -errno.
+ */
+int local_listen(const char *path, int type, const struct local_access *access,
+		 char *error, size_t error_len);
+
+/*
+ * local_check_pair - are these two ends of one SEQPACKET socketpair?
+ * @error: gets why not
+ * Returns 0 when they are connected to each other and neither is shut down
+ * (also when the kernel has no unix_diag to ask), or -EINVAL.
+ */
+int local_check_pair(int a, int b, char *error, size_t error_len);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * master's event loop: epoll, and nothing that could be inherited and misused.
+ */
+#ifndef AGENT_LOOP_H
+#define AGENT_LOOP_H
+
+#include <stdint.h>
+
+/*
+ * struct watch - a descriptor that is read when there is something to read
+ * @ready: called when it is readable or hung up; may remove and free the watch
+ */
+struct watch {
+	int fd;
+	void (*ready)(struct watch *w);
+};
+
+/* Each returns 0 or -errno of epoll_create1(2), epoll_ctl(2). */
+int loop_new(void);
+int loop_add(int loop, struct watch *w);
+void loop_remove(int loop, struct watch *w);
+
+/*
+ * loop_wait - wait for one watch at most and call it
+ * One at a time, so that a callback may free any other watch.
+ * @timeout_ms: negative: no limit
+ */
+int loop_wait(int loop, int timeout_ms);
+
+uint64_t loop_now_ms(void);	/* CLOCK_MONOTONIC */
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counters: each worker writes its own slot of a page shared with master, which
+ * only ever adds them up. So counting is one store, and a worker that dies
+ * leaves its counts behind.
+ */
+#ifndef AGENT_METRICS_H
+#define AGENT_METRICS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define METRICS(X) \
+	X(HANDSHAKES_TLS12, "handshakes_total", "version=\"TLSv1.2\"") \
+	X(HANDSHAKES_TLS13, "handshakes_total", "version=\"TLSv1.3\"") \
+	X(HANDSHAKES_RESUMED, "handshakes_resumed_total", "") \
+	X(FAILED_PROBE, "handshakes_failed_total", "reason=\"probe\"") \
+	X(FAILED_TIMEOUT, "handshakes_failed_total", "reason=\"timeout\"") \
+	X(FAILED_HTTP, "handshakes_failed_total", "reason=\"http\"") \
+	X(FAILED_SSLV2, "handshakes_failed_total", "reason=\"sslv2\"") \
+	X(FAILED_GARBAGE, "handshakes_failed_total", "reason=\"garbage\"") \
+	X(FAILED_RECORD_OVERFLOW, "handshakes_failed_total", \
+	  "reason=\"record_overflow\"") \
+	X(FAILED_ALERT, "handshakes_failed_total", "reason=\"alert\"") \
+	X(FAILED_VERSION, "handshakes_failed_total", "reason=\"version\"") \
+	X(FAILED_CIPHER, "handshakes_failed_total", "reason=\"cipher\"") \
+	X(FAILED_PROTOCOL, "handshakes_failed_total", "reason=\"protocol\"") \
+	X(FAILED_TRUNCATED, "handshakes_failed_total", "reason=\"truncated\"") \
+	X(FAILED_INTERNAL, "handshakes_failed_total", "reason=\"internal\"") \
+	X(FAILED_SHUTDOWN, "handshakes_failed_total", "reason=\"shutdown\"") \
+	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
+	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \
+	X(RELAYED_OFF, "relayed_total", "reason=\"off\"") \
+	X(RELAYED_UNAVAILABLE, "relayed_total", "reason=\"unavailable\"") \
+	X(RELAYED_MAX_FRAGMENT, "relayed_total", "reason=\"max_fragment\"") \
+	X(WAITED_FULL, "queue_waits_total", "reason=\"full\"") \
+	X(WAITED_NO_CONSUMER, "queue_waits_total", "reason=\"no_consumer\"") \
+	X(WAITED_REFS, "queue_waits_total", "reason=\"too_many_refs\"") \
+	X(QUEUE_EXPIRED, "queue_expired_total", "") \
+	X(STAPLE_SENT, "staples_total", "result=\"sent\"") \
+	X(STAPLE_EXPIRED, "staples_total", "result=\"expired\"") \
+	X(STAPLE_NONE, "staples_total", "result=\"none\"") \
+	X(PAUSED_DESCRIPTORS, "accept_pauses_total", \
+	  "reason=\"descriptors\"") \
+	X(PAUSED_SLOTS, "accept_pauses_total", "reason=\"slots\"") \
+	X(WORKER_RESTARTS, "worker_restarts_total", "") \
+	X(ACCEPTED, "connections_accepted_total", NULL) /* one per worker */
+
+enum metric {
+#define METRICS_ID(id, name, labels) METRIC_##id,
+	METRICS(METRICS_ID)
+#undef METRICS_ID
+	METRIC_COUNT,
+};
+
+struct metrics {
+	uint64_t value[METRIC_COUNT];
+};
+
+/* One slot per worker and one for master, shared by fork(2); NULL: errno. */
+struct metrics *metrics_new(unsigned int slots);
+void metrics_free(struct metrics *slots, unsigned int n);
+
+/* Only ever called by the slot's own process, so no atomic addition. */
+static inline void metrics_count(struct metrics *slot, enum metric id)
+{
+	__atomic_store_n(&slot->value[id], slot->value[id] + 1,
+			 __ATOMIC_RELAXED);
+}
+
+/* Sums in Prometheus' text format. */
+void metrics_print(const struct metrics *slots, unsigned int n, FILE *out);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ring.h"
+
+/* Connections that a worker can have at a time, and the fewest that serve. */
+#define SLOTS_MAX 16384
+#define SLOTS_MIN 64
+/* Descriptors per slot: the client's and both ends of a relay's pair. */
+#define SLOT_DESCRIPTORS 3
+/* Descriptors for everything else: listeners, ring, channel, log. */
+#define OTHER_DESCRIPTORS 256
+
+int process_limit(const struct config *config, unsigned int *slots,
+		  char *error, size_t error_len)
+{
+	rlim_t fixed = OTHER_DESCRIPTORS + config->n_listeners, want, room;
+	struct rlimit limit;
+	size_t i;
+
+	for (i = 0; i < config->n_routes; i++)
+		fixed += config->routes[i].queue;
+	want = fixed + SLOTS_MAX * SLOT_DESCRIPTORS;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	if (limit.rlim_max < want) {
+		struct rlimit raised = { want, want };
+
+		if (!setrlimit(RLIMIT_NOFILE, &raised))
+			limit = raised;
+	}
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	room = limit.rlim_cur > fixed ? limit.rlim_cur - fixed : 0;
+	if (room < SLOTS_MIN * SLOT_DESCRIPTORS) {
+		snprintf(error, error_len,
+			 "RLIMIT_NOFILE is %lu, but %lu are needed for the "
+			 "routes' queues and %d connections: raise it "
+			 "(LimitNOFILE=, ulimit -n) or lower queue:",
+			 (unsigned long)limit.rlim_cur,
+			 (unsigned long)fixed + SLOTS_MIN * SLOT_DESCRIPTORS,
+			 SLOTS_MIN);
+		return -EMFILE;
+	}
+	room /= SLOT_DESCRIPTORS;
+	*slots = room < SLOTS_MAX ? (unsigned int)room : SLOTS_MAX;
+	return 0;
+}
+
+int process_drop(const struct config *config)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	if (geteuid())
+		return 0;
+	if (setgroups(0, NULL) ||
+	    setresgid(config->gid, config->gid, config->gid) ||
+	    setresuid(config->uid, config->uid, config->uid))
+		return -errno;
+#ifdef __SANITIZE_ADDRESS__
+	/* The leak check traces its own process, which a setuid forbids. */
+	prctl(PR_SET_DUMPABLE, 1);
+#endif
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void process_keep(int *fds, size_t n)
+{
+	unsigned int next = STDERR_FILENO + 1;
+	size_t i;
+
+	qsort(fds, n, sizeof(*fds), compare);
+	for (i = 0; i < n; i++) {
+		if ((unsigned int)fds[i] > next)
+			close_range(next, (unsigned int)fds[i] - 1, 0);
+		next = (unsigned int)fds[i] + 1;
+	}
+	close_range(next, ~0u, 0);
+}
+
+int process_try_ring(const struct config *config)
+{
+	struct ring ring;
+	int status, err;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		err = process_drop(config);
+		if (!err)
+			err = ring_init(&ring);
+		_exit(-err & 0xff);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	/* A filter may kill instead of refusing. */
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPERM;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a process may do: whose it is, which descriptors it holds, how many.
+ */
+#ifndef AGENT_PROCESS_H
+#define AGENT_PROCESS_H
+
+#include <stddef.h>
+
+#include "config.h"
+
+/*
+ * process_limit - raise RLIMIT_NOFILE and say how many connections fit
+ * @slots: gets the connections that one worker can have at a time
+ * Descriptors in a queue count against their sender, so the limit covers all
+ * routes' queues and, per slot, a connection and a relay's two ends.
+ * Returns 0, or -EMFILE with a sentence in @error.
+ */
+int process_limit(const struct config *config, unsigned int *slots,
+		  char *error, size_t error_len);
+
+/*
+ * process_drop - become the configured user, for good
+ * Nothing but a group and user change when not root. Returns 0 or -errno.
+ */
+int process_drop(const struct config *config);
+
+/* process_keep - close every descriptor above 2 but @fds, which it sorts */
+void process_keep(int *fds, size_t n);
+
+/*
+ * process_try_ring - can a process of the configured user have its ring?
+ * Tried in a child: master itself never has one. Returns 0 or -errno.
+ */
+int process_try_ring(const struct config *config);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "log.h"
+#include "worker.h"
+
+/* The longest record with its header, in bytes (RFC 5246 6.2.3). */
+#define RECORD_MAX (5 + 16384 + 2048)
+#define PAYLOAD_MAX 16384
+
+/*
+ * struct relay - both directions of one connection
+ * Up is client to consumer: cipher -> plain. Down is consumer to client:
+ * reply -> output. The output is copied out of the handshake object, whose
+ * own may move while a send is in flight.
+ */
+struct relay {
+	struct conn *conn;
+	int fd;			/* our end of the consumer's socketpair */
+	unsigned int in_flight;
+	struct ring_op up;	/* receive from the client, send up */
+	struct ring_op down;	/* receive from the consumer */
+	struct ring_op out;	/* send to the client */
+	struct ring_op hangup;	/* the consumer has closed altogether */
+	bool down_armed, out_armed;
+	bool up_done, down_done;
+	bool closing;		/* nothing follows what is in the output */
+	size_t cipher_len, cipher_off;
+	uint8_t cipher[RECORD_MAX];
+	uint8_t plain[PAYLOAD_MAX];
+	uint8_t reply[PAYLOAD_MAX];
+	uint8_t output[RECORD_MAX];
+};
+
+_Static_assert(sizeof(struct relay) <= RELAY_SIZE, "RELAY_SIZE is too small");
+
+static void pump_up(struct relay *r);
+static void flush(struct relay *r);
+
+static struct io_uring_sqe *prepare(struct relay *r, struct ring_op *op,
+				    void (*done)(struct ring_op *, int))
+{
+	op->done = done;
+	r->in_flight++;
+	return ring_prepare(&r->conn->worker->ring, op);
+}
+
+int relay_new(struct relay *r, struct conn *c, int *far)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	memset(r, 0, offsetof(struct relay, cipher));
+	r->conn = c;
+	r->fd = pair[0];
+	*far = pair[1];
+	return 0;
+}
+
+/* Both directions are over: leave once nothing is in flight any more. */
+static void maybe_free(struct relay *r)
+{
+	struct conn *c = r->conn;
+
+	if (!r->up_done || !r->down_done)
+		return;
+	if (r->in_flight) {
+		shutdown(r->fd, SHUT_RDWR);
+		shutdown(c->fd, SHUT_RDWR);
+		return;
+	}
+	explicit_bzero(r->plain, sizeof(r->plain));
+	explicit_bzero(r->reply, sizeof(r->reply));
+	close(r->fd);
+	conn_free(c);
+}
+
+void relay_cut(struct relay *r)
+{
+	r->up_done = r->down_done = true;
+	maybe_free(r);
+}
+
+/*
+ * The client's direction has ended. A stream socket has no word for a clean
+ * end, but the consumer can see its peer's name. So our end takes one (any,
+ * from the kernel) after a close_notify and before the end of file.
+ */
+static void end_up(struct relay *r, bool clean)
+{
+	struct sockaddr_un any = { .sun_family = AF_UNIX };
+
+	if (clean && bind(r->fd, (struct sockaddr *)&any,
+			  sizeof(any.sun_family)))
+		log_debug("event=relay_end_unnamed error=\"%s\"",
+			  strerror(errno));
+	shutdown(r->fd, SHUT_WR);
+	r->up_done = true;
+}
+
+static void on_up_sent(struct ring_op *op, int result)
+{
+	struct relay *r = container_of(op, struct relay, up);
+
+	r->in_flight--;
+	if (!r->up_done && result >= 0) {
+		pump_up(r);
+		return;
+	}
+	r->up_done = true;	/* the consumer reads no more */
+	maybe_free(r);
+}
+
+static void on_up_received(struct ring_op *op, int result)
+{
+	struct relay *r = container_of(op, struct relay, up);
+
+	r->in_flight--;
+	if (result < 0) {
+		relay_cut(r);
+		return;
+	}
+	if (!result && !r->up_done)
+		end_up(r, false);
+	if (r->up_done) {
+		maybe_free(r);
+		return;
+	}
+	r->cipher_off = 0;
+	r->cipher_len = (size_t)result;
+	pump_up(r);
+}
+
+static void pump_up(struct relay *r)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	n = hs_read(r->conn->hs, r->cipher + r->cipher_off,
+		    r->cipher_len - r->cipher_off, &used, r->plain,
+		    sizeof(r->plain));
+	r->cipher_off += used;
+	if (n > 0) {
+		io_uring_prep_send(prepare(r, &r->up, on_up_sent), r->fd,
+				   r->plain, (size_t)n,
+				   MSG_NOSIGNAL | MSG_WAITALL);
+	} else if (n == -EAGAIN) {
+		io_uring_prep_recv(prepare(r, &r->up, on_up_received),
+				   r->conn->fd, r->cipher, sizeof(r->cipher),
+				   0);
+	} else if (!n) {
+		end_up(r, true);
+	} else {
+		/* Our alert is in the output; the consumer hears a hang-up. */
+		shutdown(r->fd, SHUT_RDWR);
+		r->up_done = r->closing = true;
+	}
+	/* Reading may have made us say something: an alert, a KeyUpdate. */
+	if (r->down_done)
+		maybe_free(r);
+	else
+		flush(r);
+}
+
+static void on_hangup(struct ring_op *op, int result)
+{
+	struct relay *r = container_of(op, struct relay, hangup);
+	struct worker *w = r->conn->worker;
+
+	(void)result;
+	r->in_flight--;
+	if (r->up_done)
+		maybe_free(r);
+	else
+		deadline_set(&w->closing, &r->conn->deadline, w->now_ms);
+}
+
+/* Everything to the client is sent: end that direction. */
+static void end_down(struct relay *r)
+{
+	if (r->down_done)
+		return;
+	shutdown(r->conn->fd, SHUT_WR);
+	r->down_done = true;
+	if (!r->up_done)
+		io_uring_prep_poll_add(prepare(r, &r->hangup, on_hangup),
+				       r->fd, POLLHUP);
+	maybe_free(r);
+}
+
+static void on_out_sent(struct ring_op *op, int result)
+{
+	struct relay *r = container_of(op, struct relay, out);
+
+	r->in_flight--;
+	r->out_armed = false;
+	if (result < 0 || r->down_done)
+		relay_cut(r);
+	else
+		flush(r);
+}
+
+static void on_down_received(struct ring_op *op, int result)
+{
+	struct relay *r = container_of(op, struct relay, down);
+	struct hs *hs = r->conn->hs;
+
+	r->in_flight--;
+	r->down_armed = false;
+	if (r->down_done) {
+		maybe_free(r);
+		return;
+	}
+	if (result > 0 && !r->closing &&
+	    hs_write(hs, r->reply, (size_t)result)) {
+		relay_cut(r);
+		return;
+	}
+	if (result <= 0 && !r->closing) {
+		hs_close(hs);
+		r->closing = true;
+	}
+	flush(r);
+}
+
+/* One send at a time, and no more from the consumer until it is through. */
+static void flush(struct relay *r)
+{
+	struct ocsp_bytes out;
+
+	if (r->out_armed || r->down_done)
+		return;
+	out = hs_output(r->conn->hs);
+	if (out.len > sizeof(r->output))
+		out.len = sizeof(r->output);
+	if (out.len) {
+		memcpy(r->output, out.data, out.len);
+		hs_output_sent(r->conn->hs, out.len);
+		r->out_armed = true;
+		io_uring_prep_send(prepare(r, &r->out, on_out_sent),
+				   r->conn->fd, r->output, out.len,
+				   MSG_NOSIGNAL | MSG_WAITALL);
+	} else if (r->closing) {
+		end_down(r);
+	} else if (!r->down_armed) {
+		r->down_armed = true;
+		io_uring_prep_recv(prepare(r, &r->down, on_down_received),
+				   r->fd, r->reply, sizeof(r->reply), 0);
+	}
+}
+
+void relay_start(struct relay *r)
+{
+	struct conn *c = r->conn;
+
+	c->state = CONN_RELAY;
+	/* Only the consumer holds its end now, so that its close is seen. */
+	close(c->handoff.fd);
+	c->handoff.fd = -1;
+	pump_up(r);
+}

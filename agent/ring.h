@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process's io_uring: operations with a callback each, and one wait.
+ */
+#ifndef AGENT_RING_H
+#define AGENT_RING_H
+
+#include <liburing.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+/*
+ * struct ring_op - an operation in flight
+ * It lives, as do the buffers the operation names, until @done was called with
+ * the result: 0 or more, or -errno, as the system call would have it.
+ */
+struct ring_op {
+	void (*done)(struct ring_op *op, int result);
+};
+
+struct ring {
+	struct io_uring uring;
+};
+
+/*
+ * ring_init - make this process's ring
+ * Used by this process alone, so to be made after fork(2): whoever inherits a
+ * ring can make its owner execute operations.
+ * Returns 0 or -errno; ring_denied() says what the error means.
+ */
+int ring_init(struct ring *ring);
+void ring_fini(struct ring *ring);
+
+/*
+ * ring_denied - why there is no ring, and what to do
+ * @error: from ring_init(), negative
+ * One sentence: seccomp, kernel.io_uring_disabled or the kernel's age.
+ */
+const char *ring_denied(int error);
+
+/*
+ * ring_prepare - an entry to fill in with io_uring_prep_*()
+ * Never fails: a full submission queue is submitted first. The entry starts
+ * with the next ring_wait().
+ */
+struct io_uring_sqe *ring_prepare(struct ring *ring, struct ring_op *op);
+
+/*
+ * ring_wait - submit what was prepared, wait, and call back what is done
+ * @timeout_ms: the longest wait; negative: no limit
+ * Returns 0, also at the end of the time, or -errno of io_uring_enter(2).
+ */
+int ring_wait(struct ring *ring, int64_t timeout_ms);
+
+#endif

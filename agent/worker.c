@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "log.h"
+#include "relay.h"
+
+/* How long a connection may wait that a stopped worker was woken for. */
+#define CHECK_MS 100
+
+static uint64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+struct ktls_bytes worker_unique_id(struct worker *w)
+{
+	uint64_t count;
+
+	memcpy(&count, w->unique_id + 8, sizeof(count));
+	count++;
+	memcpy(w->unique_id + 8, &count, sizeof(count));
+	return (struct ktls_bytes){ w->unique_id, sizeof(w->unique_id) };
+}
+
+static void stop(struct worker *w)
+{
+	size_t i;
+
+	if (w->stopping)
+		return;
+	w->stopping = true;
+	w->stop_by_ms = w->now_ms + w->config->drain_timeout_ms;
+	for (i = 0; i < w->config->n_listeners; i++)
+		listener_stop(&w->listeners[i]);
+}
+
+static void take_message(struct worker *w, const struct channel_msg *msg,
+			 int fd)
+{
+	struct queue *q;
+
+	if (msg->type == CHANNEL_STOP)
+		stop(w);
+	if (msg->route >= w->config->n_routes)
+		return;
+	q = &w->routes[msg->route].queue;
+	if (msg->type == CHANNEL_QUEUE_ADD && queue_add(q, msg->queue, fd))
+		log_warn("event=queue_refused route=%s error=\"more than %d "
+			 "queues\"", w->config->routes[msg->route].name,
+			 QUEUE_ENDS);
+	if (msg->type == CHANNEL_QUEUE_REMOVE)
+		queue_remove(q, msg->queue);
+}
+
+static void watch_channel(struct worker *w);
+
+static void on_channel(struct ring_op *op, int result)
+{
+	struct worker *w = container_of(op, struct worker, channel_op);
+	struct channel_msg msg;
+	int n, fd;
+
+	(void)result;
+	while ((n = channel_recv(w->channel, &msg, &fd)) == 1)
+		take_message(w, &msg, fd);
+	if (n == -EAGAIN)
+		watch_channel(w);
+	else
+		stop(w);	/* master is gone */
+}
+
+static void watch_channel(struct worker *w)
+{
+	w->channel_op.done = on_channel;
+	io_uring_prep_poll_add(ring_prepare(&w->ring, &w->channel_op),
+			       w->channel, POLLIN);
+}
+
+static void on_broken(struct queue *q, uint64_t id)
+{
+	struct worker_route *route =
+		container_of(q, struct worker_route, queue);
+	struct channel_msg msg = {
+		.type = CHANNEL_QUEUE_BROKEN,
+		.route = route->index,
+		.queue = id,
+	};
+
+	channel_send(route->worker->channel, &msg, -1);
+}
+
+static void cut_relays(struct worker *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->slab.size; i++)
+		if (w->slab.conns[i].state == CONN_RELAY)
+			relay_cut(w->slab.conns[i].relay);
+}
+
+static void look_after_listeners(struct worker *w)
+{
+	bool check = w->now_ms >= w->next_check_ms;
+	size_t i;
+
+	if (check)
+		w->next_check_ms = w->now_ms + CHECK_MS;
+	for (i = 0; i < w->config->n_listeners; i++) {
+		struct listener *l = &w->listeners[i];
+
+		if (check && l->armed)
+			listener_check(l);
+		else if (check || !l->paused)
+			listener_arm(l);
+	}
+}
+
+/* What time has brought; returns how long to wait for the next thing, in ms. */
+static int64_t run_timers(struct worker *w)
+{
+	uint64_t next, now;
+	size_t i;
+
+	now = w->now_ms = monotonic_ms();
+	next = earlier(deadline_run(&w->handshakes, now),
+		       deadline_run(&w->closing, now));
+	for (i = 0; i < w->config->n_routes; i++)
+		next = earlier(next,
+			       queue_flush(&w->routes[i].queue, now));
+	if (w->stopping) {
+		if (now >= w->stop_by_ms)
+			cut_relays(w);
+		else
+			next = earlier(next, w->stop_by_ms);
+	} else {
+		look_after_listeners(w);
+		next = earlier(next, w->next_check_ms);
+	}
+	if (next == UINT64_MAX)
+		return -1;
+	return next > now ? (int64_t)(next - now) : 0;
+}
+
+static int init_routes(struct worker *w)
+{
+	size_t i;
+
+	w->routes = calloc(w->config->n_routes, sizeof(*w->routes));
+	if (!w->routes)
+		return -ENOMEM;
+	for (i = 0; i < w->config->n_routes; i++) {
+		struct worker_route *route = &w->routes[i];
+
+		route->worker = w;
+		route->index = (unsigned int)i;
+		queue_init(&route->queue);
+		route->queue.hold_ms = w->config->routes[i].hold_timeout_ms;
+		route->queue.metrics = w->metrics;
+		route->queue.broken = on_broken;
+	}
+	return 0;
+}
+
+static int init_listeners(struct worker *w, const struct worker_setup *setup)
+{
+	size_t i;
+
+	w->listeners = calloc(w->config->n_listeners, sizeof(*w->listeners));
+	if (!w->listeners)
+		return -ENOMEM;
+	for (i = 0; i < w->config->n_listeners; i++) {
+		struct listener *l = &w->listeners[i];
+
+		l->worker = w;
+		l->ctx = setup->contexts[i];
+		l->route = w->config->listeners[i].route;
+		l->fd = setup->listener_fds[i];
+	}
+	return 0;
+}
+
+static int init(struct worker *w, const struct worker_setup *setup)
+{
+	int err;
+
+	deadline_list_init(&w->handshakes, w->config->handshake_timeout_ms,
+			   conn_handshake_due);
+	deadline_list_init(&w->closing, WORKER_LINGER_MS, conn_closing_due);
+	if (getrandom(w->unique_id, 8, 0) != 8)
+		return -errno;
+	err = conn_slab_init(&w->slab, setup->slots);
+	if (!err)
+		err = init_routes(w);
+	if (!err)
+		err = init_listeners(w, setup);
+	if (!err)
+		err = ring_init(&w->ring);
+	return err;
+}
+
+static void fini(struct worker *w)
+{
+	size_t i;
+	unsigned int j;
+
+	ring_fini(&w->ring);
+	for (i = 0; i < w->config->n_routes; i++)
+		for (j = 0; j < w->routes[i].queue.n_ends; j++)
+			close(w->routes[i].queue.end[j].fd);
+	conn_slab_fini(&w->slab);
+	free(w->listeners);
+	free(w->routes);
+	close(w->channel);
+}
+
+int worker_run(const struct worker_setup *setup)
+{
+	struct worker w = {
+		.config = setup->config,
+		.support = setup->support,
+		.metrics = setup->metrics,
+		.channel = setup->channel,
+	};
+	int err = init(&w, setup);
+
+	if (err) {
+		log_error("event=worker_failed error=\"%s\"", strerror(-err));
+		return 1;
+	}
+	watch_channel(&w);
+	while (!err && !(w.stopping && !w.slab.used && !w.slab.promised))
+		err = ring_wait(&w.ring, run_timers(&w));
+	if (err)
+		log_error("event=ring_failed error=\"%s\"", strerror(-err));
+	fini(&w);
+	return err ? 1 : 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one process, one ring, a slab of connections. Its parts (listener,
+ * conn, relay, queue) share this object and nothing else.
+ */
+#ifndef AGENT_WORKER_H
+#define AGENT_WORKER_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "conn.h"
+#include "deadline.h"
+#include "handshake/handshake.h"
+#include "ktls/install.h"
+#include "ktls/ktls.h"
+#include "listener.h"
+#include "metrics.h"
+#include "queue.h"
+#include "ring.h"
+
+/* How long a closing connection's last bytes may take to arrive. */
+#define WORKER_LINGER_MS 2000
+
+/*
+ * struct worker_route - a route's queue, and what names it to master
+ */
+struct worker_route {
+	struct queue queue;
+	struct worker *worker;
+	unsigned int index;
+};
+
+struct worker {
+	const struct config *config;
+	struct ktls_support support;	/* pairs 0: relay everything */
+	struct metrics *metrics;	/* this worker's slot */
+	struct ring ring;
+	struct ring_op channel_op;
+	int channel;
+	uint64_t now_ms;		/* CLOCK_MONOTONIC, once per round */
+
+	struct listener *listeners;
+	struct worker_route *routes;
+	struct conn_slab slab;
+	struct deadline_list handshakes, closing;
+
+	uint8_t unique_id[16];
+	uint64_t next_check_ms;		/* when to look after the listeners */
+	bool stopping;
+	uint64_t stop_by_ms;		/* relays end here at the latest */
+};
+
+/*
+ * struct worker_setup - what master gives a worker; borrowed for its life
+ * @contexts:     one per listener
+ * @listener_fds: likewise
+ * @slots:        connections at a time
+ */
+struct worker_setup {
+	const struct config *config;
+	struct hs_ctx *const *contexts;
+	const int *listener_fds;
+	struct ktls_support support;
+	struct metrics *metrics;
+	unsigned int slots;
+	int channel;
+};
+
+/*
+ * worker_run - a worker's whole life, in its own process
+ * Returns the process's exit status: 0 after an orderly stop.
+ */
+int worker_run(const struct worker_setup *setup);
+
+/*
+ * worker_unique_id - an identifier for a connection, unlike any other's
+ * 16 bytes: random ones of this process, then a count. They stay until the
+ * next call.
+ */
+struct ktls_bytes worker_unique_id(struct worker *w);
+
+#endif
