@@ -65,7 +65,7 @@ demo: deps
 	@$(MAKE) all
 	@tools/demo
 check: deps
-	@tests/check layers unit e2e guest
+	+@tests/check layers unit e2e guest
 layers:
 	@tests/layers
 unit: $(TESTS)
@@ -77,7 +77,7 @@ guest: all $(E2E)
 san:
 	@$(MAKE) B=build-san SAN=1 CFLAGS="-O1 -g" san-run
 san-run:
-	@tests/san unit e2e
+	+@tests/san unit e2e
 deps:
 	@tools/deps
 
