@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# ktlsd. Two commands on a new Debian 12: `make demo` and `make check`.
+
+B ?= build
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Werror
+HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+HARDEN_LD = -pie -Wl,-z,relro,-z,now
+ifdef SAN
+HARDEN = -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+HARDEN_LD = -pie -fsanitize=address,undefined
+endif
+COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN) $(HARDEN) $(CFLAGS)
+LINK = $(CC) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
+# Looked up when used: on a new machine pkg-config comes with `make deps`.
+NL = $(shell pkg-config --$(1) libnl-3.0)
+LIBS = -luring -lyaml -lssl -lcrypto -lpthread $(call NL,libs)
+
+MAKEFLAGS += -j$(shell nproc)
+export B
+
+obj = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+name = $(patsubst $(1)/%.c,$(B)/$(2)%,$(wildcard $(1)/$(3).c))
+KTLS = $(B)/libktls.a
+LIBRARIES = $(B)/libagent.a $(B)/libhandshake.a $(B)/libocsp.a $(KTLS)
+DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
+TOOLS = $(call name,tools,,*)
+TESTS = $(call name,tests,tests/,test_*)
+E2E = $(call name,tests/e2e,tests/,*)
+
+all: $(DAEMON) $(TOOLS) $(LIBRARIES) $(B)/libktls.so
+
+$(B)/ktls/%.o: HARDEN += -fPIC -fvisibility=hidden
+$(B)/agent/%.o $(B)/tests/%.o: CPPFLAGS += $(call NL,cflags)
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(COMPILE) $(CPPFLAGS) -c -o $@ $<
+
+$(B)/libagent.a: $(filter-out $(B)/agent/main.o,$(call obj,agent/*.c))
+$(B)/libhandshake.a: $(call obj,handshake/*.c)
+$(B)/libocsp.a: $(call obj,ocsp/*.c)
+$(KTLS): $(call obj,ktls/*.c)
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+$(B)/libktls.so: $(call obj,ktls/*.c)
+	@$(LINK) -shared -Wl,-soname,libktls.so.0 -o $@ $^ -lcrypto
+
+$(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
+$(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
+$(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
+$(TESTS): LIBS += -lcriterion
+$(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(KTLS)
+$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E):
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(LINK) -o $@ $^ $(LIBS)
+
+demo: deps
+	@$(MAKE) all
+	@tools/demo
+check: deps
+	+@tests/check layers unit e2e guest
+layers:
+	@tests/layers
+unit: $(TESTS)
+	@tests/unit
+e2e: all $(E2E)
+	@tests/e2e/run
+guest: all $(E2E)
+	@tests/guest/run
+san:
+	@$(MAKE) B=build-san SAN=1 CFLAGS="-O1 -g" san-run
+san-run:
+	+@tests/san unit e2e
+deps:
+	@tools/deps
+
+MAN = $(wildcard man/*.[1-8])
+DEST = $(DESTDIR)$(PREFIX)
+UNITS = $(DESTDIR)/lib/systemd/system
+install: all
+	install -d $(DEST)/sbin $(DEST)/bin $(DEST)/lib $(DEST)/include $(UNITS)
+	install -m 755 $(B)/ktlsd $(DEST)/sbin
+	install -m 755 $(TOOLS) $(DEST)/bin
+	install -m 644 $(KTLS) $(DEST)/lib
+	install -m 755 $(B)/libktls.so $(DEST)/lib/libktls.so.0
+	ln -sf libktls.so.0 $(DEST)/lib/libktls.so
+	install -m 644 ktls/ktls.h $(DEST)/include
+	sed 's,@sbindir@,$(PREFIX)/sbin,' agent/ktlsd.service >$(UNITS)/ktlsd.service
+	for page in $(MAN); do \
+		install -D -m 644 $$page \
+			$(DEST)/share/man/man$${page##*.}/$${page##*/} || exit; \
+	done
+clean:
+	rm -rf build build-san
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all demo check layers unit e2e guest san san-run deps install clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
