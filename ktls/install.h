@@ -24,11 +24,10 @@ int ktls_attach(int fd);
  * @fd:   connected TCP socket after ktls_attach(); borrowed
  * @keys: both directions; borrowed, the caller wipes
  * Everything written before must have been handed to the socket, and nothing
- * read past the peer's Finished. Installs TX, then RX, then the payload limit.
- * -ENOENT or -EINVAL from TX (no such cipher in this kernel) leaves @fd as it
- * was and is returned as -ENOENT; -EOPNOTSUPP: @keys->max_payload is set and
- * this kernel cannot honour it, nothing was changed either; after any other
- * error close @fd: there is no way back.
+ * read past the peer's Finished. Sets the payload limit, installs TX, then RX.
+ * -EOPNOTSUPP: @keys->max_payload is set and this kernel cannot honour it;
+ * -ENOENT: TX says that this kernel has no such cipher. After these two @fd is
+ * as it was; after any other error close it: there is no way back.
  * Returns 0, -ENOENT, -EOPNOTSUPP, or another -errno from setsockopt(2).
  */
 int ktls_install(int fd, const struct ktls_keys *keys);

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "ktls/message.h"
+
+TestSuite(message, .timeout = 20);
+
+static struct ktls_bytes text(const char *s)
+{
+	return (struct ktls_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static void set_addr(struct sockaddr_storage *to, const char *addr,
+		     uint16_t port)
+{
+	struct sockaddr_in *sin = (void *)to;
+	struct sockaddr_in6 *sin6 = (void *)to;
+
+	memset(to, 0, sizeof(*to));
+	if (inet_pton(AF_INET, addr, &sin->sin_addr) == 1) {
+		sin->sin_family = AF_INET;
+		sin->sin_port = htons(port);
+	} else if (inet_pton(AF_INET6, addr, &sin6->sin6_addr) == 1) {
+		sin6->sin6_family = AF_INET6;
+		sin6->sin6_port = htons(port);
+	}
+}
+
+static struct ktls_info full_info(void)
+{
+	struct ktls_info info = {
+		.mode = KTLS_KERNEL,
+		.resumed = 1,
+		.handoff_ns = 0x0123456789abcdef,
+		.alpn = text("http/1.1"),
+		.server_name = text("www.example.org"),
+		.unique_id = text("0123456789"),
+		.version = text("TLSv1.3"),
+		.cipher = text("TLS_AES_128_GCM_SHA256"),
+		.group = text("x25519"),
+		.key_alg = text("EC256"),
+		.cert_sig_alg = text("SHA256"),
+		.sig_scheme = text("ecdsa_secp256r1_sha256"),
+	};
+
+	set_addr(&info.peer, "192.0.2.1", 40000);
+	set_addr(&info.local, "198.51.100.2", 443);
+	return info;
+}
+
+static void expect_bytes(struct ktls_bytes got, struct ktls_bytes want)
+{
+	cr_expect_eq(got.len, want.len);
+	cr_expect(got.len == want.len && !memcmp(got.data, want.data, got.len));
+}
+
+static void expect_same(const struct ktls_info *got,
+			const struct ktls_info *want)
+{
+	cr_expect_eq(got->mode, want->mode);
+	cr_expect_eq(got->resumed, want->resumed);
+	cr_expect_eq(got->handoff_ns, want->handoff_ns);
+	cr_expect_arr_eq(&got->peer, &want->peer, sizeof(got->peer));
+	cr_expect_arr_eq(&got->local, &want->local, sizeof(got->local));
+	expect_bytes(got->alpn, want->alpn);
+	expect_bytes(got->server_name, want->server_name);
+	expect_bytes(got->unique_id, want->unique_id);
+	expect_bytes(got->version, want->version);
+	expect_bytes(got->cipher, want->cipher);
+	expect_bytes(got->group, want->group);
+	expect_bytes(got->key_alg, want->key_alg);
+	expect_bytes(got->cert_sig_alg, want->cert_sig_alg);
+	expect_bytes(got->sig_scheme, want->sig_scheme);
+}
+
+static void expect_round_trip(const struct ktls_info *info)
+{
+	static uint8_t buf[KTLS_MSG_MAX];
+	struct ktls_info back;
+	ssize_t len = ktls_msg_encode(info, buf, sizeof(buf));
+
+	cr_assert_gt(len, 0);
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	expect_same(&back, info);
+}
+
+Test(message, comes_back_as_it_was)
+{
+	struct ktls_info info = full_info();
+
+	expect_round_trip(&info);
+	info.mode = KTLS_RELAY;
+	info.resumed = 0;
+	set_addr(&info.peer, "2001:db8::1", 1);
+	set_addr(&info.local, "2001:db8::2", 65535);
+	expect_round_trip(&info);
+}
+
+Test(message, comes_back_with_every_field_empty)
+{
+	struct ktls_info info = { .mode = KTLS_RELAY };
+
+	expect_round_trip(&info);
+}
+
+Test(message, writes_the_bytes_that_the_manual_shows)
+{
+	static const uint8_t want[] = {
+		'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n',
+		0x21, 0x11, 0, 57,
+		192, 0, 2, 1, 198, 51, 100, 2, 0x9c, 0x40, 0x01, 0xbb,
+		0x01, 0, 2, 'h', '2',
+		0x20, 0, 15, 0x01, 0, 0, 0, 1,
+		0x21, 0, 7, 'T', 'L', 'S', 'v', '1', '.', '3',
+		0xe7, 0, 19, 0x01, 0, 1, 1, 0x02, 0, 1, 0,
+		0x03, 0, 8, 0, 0, 0, 0, 0, 0, 1, 0x02,
+	};
+	struct ktls_info info = {
+		.mode = KTLS_KERNEL,
+		.handoff_ns = 0x102,
+		.alpn = text("h2"),
+		.version = text("TLSv1.3"),
+	};
+	uint8_t buf[KTLS_MSG_MAX];
+	ssize_t len;
+
+	set_addr(&info.peer, "192.0.2.1", 40000);
+	set_addr(&info.local, "198.51.100.2", 443);
+	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	cr_assert_eq(len, sizeof(want));
+	cr_expect_arr_eq(buf, want, sizeof(want));
+}
+
+Test(message, writes_a_mapped_pair_as_ipv4)
+{
+	struct ktls_info info = full_info(), want = info, back;
+	uint8_t buf[KTLS_MSG_MAX];
+	ssize_t len;
+
+	set_addr(&info.peer, "::ffff:192.0.2.1", 40000);
+	set_addr(&info.local, "::ffff:198.51.100.2", 443);
+	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	cr_assert_gt(len, 0);
+	cr_expect_eq(buf[13], 0x11);
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	expect_same(&back, &want);
+}
+
+Test(message, says_unspec_for_other_families)
+{
+	struct ktls_info info = full_info(), back;
+	uint8_t buf[KTLS_MSG_MAX];
+	ssize_t len;
+
+	info.peer.ss_family = AF_UNIX;
+	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	cr_assert_gt(len, 0);
+	cr_expect_eq(buf[13], 0);
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_expect_eq(back.peer.ss_family, AF_UNSPEC);
+	expect_bytes(back.alpn, info.alpn);
+}
+
+Test(message, does_not_overrun_a_buffer_of_any_size)
+{
+	struct ktls_info info = full_info();
+	uint8_t whole[KTLS_MSG_MAX];
+	ssize_t len = ktls_msg_encode(&info, whole, sizeof(whole));
+
+	for (ssize_t size = 0; size < len; size++) {
+		uint8_t *buf = malloc(size + 1);
+
+		buf[size] = 0x55;
+		cr_assert_eq(ktls_msg_encode(&info, buf, size), -EMSGSIZE);
+		cr_assert_eq(buf[size], 0x55);
+		free(buf);
+	}
+	cr_expect_eq(ktls_msg_encode(&info, whole, len), len);
+}
+
+Test(message, never_exceeds_what_a_receiver_takes)
+{
+	static uint8_t name[70000], buf[80000];
+	struct ktls_info info = full_info();
+
+	info.server_name = (struct ktls_bytes){ name, sizeof(name) };
+	cr_expect_eq(ktls_msg_encode(&info, buf, sizeof(buf)), -EMSGSIZE);
+	info.server_name.len = KTLS_MSG_MAX;
+	cr_expect_eq(ktls_msg_encode(&info, buf, sizeof(buf)), -EMSGSIZE);
+}
+
+Test(message, is_refused_when_cut_short_anywhere)
+{
+	struct ktls_info info = full_info(), back;
+	uint8_t buf[KTLS_MSG_MAX];
+	const ssize_t len = ktls_msg_encode(&info, buf, sizeof(buf));
+
+	for (ssize_t n = 0; n < len; n++) {
+		/* In memory of its own: an over-read is seen. */
+		uint8_t *cut = malloc(n ? n : 1);
+
+		memcpy(cut, buf, n);
+		cr_assert_eq(ktls_msg_decode(&back, cut, n), -EPROTO);
+		if (n >= 16) {
+			/* Its length put right, so that a TLV is cut. */
+			cut[14] = (n - 16) >> 8;
+			cut[15] = n - 16;
+			cr_assert_eq(ktls_msg_decode(&back, cut, n), -EPROTO);
+		}
+		free(cut);
+	}
+	cr_expect_eq(ktls_msg_decode(&back, buf, len + 1), -EPROTO);
+}
+
+#define HEAD(family, len) \
+	"\r\n\r\n\0\r\nQUIT\n\x21" family "\x00" len
+#define OWN "\xe7\x00\x04\x01\x00\x01\x01"
+#define BYTES(s) s, sizeof(s) - 1
+
+static const struct {
+	const char *what, *data;
+	size_t len;
+	int said;
+} bytes[] = {
+	{ "the shortest", BYTES(HEAD("\x00", "\x07") OWN), 0 },
+	{ "a TLV that is not known",
+	  BYTES(HEAD("\x00", "\x0b") "\x04\x00\x01x" OWN), 0 },
+	{ "no TLV of ours", BYTES(HEAD("\x00", "\x00")), -EPROTO },
+	{ "ours without a mode", BYTES(HEAD("\x00", "\x03") "\xe7\x00\x00"),
+	  -EPROTO },
+	{ "another version",
+	  BYTES("\r\n\r\n\0\r\nQUIT\n\x31\x00\x00\x07" OWN), -EPROTO },
+	{ "the LOCAL command",
+	  BYTES("\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x07" OWN), -EPROTO },
+	{ "another signature",
+	  BYTES("\r\n\r\n\0\r\nQUIX\n\x21\x00\x00\x07" OWN), -EPROTO },
+	{ "version 1", BYTES("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
+	  -EPROTO },
+	{ "another family", BYTES(HEAD("\x31", "\x07") OWN), -EPROTO },
+	{ "addresses cut short", BYTES(HEAD("\x11", "\x0b") "12345678901"),
+	  -EPROTO },
+	{ "IPv6 with IPv4's length", BYTES(HEAD("\x21", "\x0c") "123456789012"),
+	  -EPROTO },
+	{ "a mode that is none",
+	  BYTES(HEAD("\x00", "\x07") "\xe7\x00\x04\x01\x00\x01\x02"), -EPROTO },
+	{ "a mode of two bytes",
+	  BYTES(HEAD("\x00", "\x08") "\xe7\x00\x05\x01\x00\x02\x00\x01"),
+	  -EPROTO },
+	{ "resumed neither 0 nor 1",
+	  BYTES(HEAD("\x00", "\x0b") "\xe7\x00\x08\x01\x00\x01\x01"
+				     "\x02\x00\x01\x02"),
+	  -EPROTO },
+	{ "a time of 4 bytes",
+	  BYTES(HEAD("\x00", "\x0e") "\xe7\x00\x0b\x01\x00\x01\x01"
+				     "\x03\x00\x04" "abcd"),
+	  -EPROTO },
+	{ "a sub-TLV longer than ours",
+	  BYTES(HEAD("\x00", "\x07") "\xe7\x00\x04\x01\x00\x02\x01"), -EPROTO },
+	{ "a sub-TLV that is not known",
+	  BYTES(HEAD("\x00", "\x0a") "\xe7\x00\x07\x01\x00\x01\x01"
+				     "\x7f\x00\x00"),
+	  0 },
+	{ "SSL without its flags",
+	  BYTES(HEAD("\x00", "\x0e") "\x20\x00\x04" "abcd" OWN), -EPROTO },
+	{ "SSL with a sub-TLV that does not fit",
+	  BYTES(HEAD("\x00", "\x12") "\x20\x00\x08" "abcde\x21\x00\x01" OWN),
+	  -EPROTO },
+	{ "a lone byte at the end", BYTES(HEAD("\x00", "\x08") OWN "\x01"),
+	  -EPROTO },
+};
+
+Test(message, is_judged_as_the_protocol_says)
+{
+	struct ktls_info info;
+
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
+		cr_expect_eq(ktls_msg_decode(&info,
+					     (const uint8_t *)bytes[i].data,
+					     bytes[i].len),
+			     bytes[i].said, "%s", bytes[i].what);
+}
+
+Test(message, survives_any_single_changed_byte)
+{
+	struct ktls_info info = full_info(), back;
+	uint8_t buf[KTLS_MSG_MAX];
+	const ssize_t len = ktls_msg_encode(&info, buf, sizeof(buf));
+	uint8_t *copy = malloc(len);
+
+	for (ssize_t i = 0; i < len; i++) {
+		memcpy(copy, buf, len);
+		for (int value = 0; value < 256; value++) {
+			copy[i] = value;
+			if (ktls_msg_decode(&back, copy, len))
+				continue;
+			cr_assert(back.alpn.len <= (size_t)len);
+			cr_assert(!back.alpn.len ||
+				  (back.alpn.data >= copy &&
+				   back.alpn.data + back.alpn.len <=
+					   copy + len));
+		}
+	}
+	free(copy);
+}
