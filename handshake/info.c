@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What was agreed, by the names that the PROXY protocol and IANA use.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/objects.h>
+
+#include "handshake/internal.h"
+
+uint16_t hs_max_fragment(const SSL *ssl)
+{
+	const SSL_SESSION *session = SSL_get_session(ssl);
+	uint8_t mode = session ? SSL_SESSION_get_max_fragment_length(session) :
+				 TLSEXT_max_fragment_length_DISABLED;
+
+	/* RFC 6066 4: 1 is 2^9 … 4 is 2^12 */
+	if (mode < TLSEXT_max_fragment_length_512 ||
+	    mode > TLSEXT_max_fragment_length_4096)
+		return 0;
+	return 256 << mode;
+}
+
+/* "EC256", "RSA2048", "ED25519"; "SHA256" for the certificate's signature */
+void hs_describe_cert(struct hs_ctx *ctx, X509 *leaf)
+{
+	EVP_PKEY *key = X509_get0_pubkey(leaf);
+	int type = EVP_PKEY_get_base_id(key);
+	int bits = EVP_PKEY_get_bits(key);
+	int digest = NID_undef;
+	int sig = NID_undef;
+
+	ctx->key_is_pss = type == EVP_PKEY_RSA_PSS;
+	if (type == EVP_PKEY_EC)
+		snprintf(ctx->key_alg, sizeof(ctx->key_alg), "EC%d", bits);
+	else if (type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS)
+		snprintf(ctx->key_alg, sizeof(ctx->key_alg), "RSA%d", bits);
+	else
+		snprintf(ctx->key_alg, sizeof(ctx->key_alg), "%s",
+			 OBJ_nid2sn(type));
+	X509_get_signature_info(leaf, &digest, &sig, NULL, NULL);
+	snprintf(ctx->cert_sig_alg, sizeof(ctx->cert_sig_alg), "%s",
+		 OBJ_nid2sn(digest != NID_undef ? digest : sig));
+}
+
+struct scheme {
+	int type, digest;
+	const char *name;
+};
+
+/* RFC 8446 4.2.3; those of TLS 1.2 have the same code points */
+static const struct scheme schemes[] = {
+	{ EVP_PKEY_EC, NID_sha256, "ecdsa_secp256r1_sha256" },
+	{ EVP_PKEY_EC, NID_sha384, "ecdsa_secp384r1_sha384" },
+	{ EVP_PKEY_EC, NID_sha512, "ecdsa_secp521r1_sha512" },
+	{ EVP_PKEY_EC, NID_sha1, "ecdsa_sha1" },
+	{ EVP_PKEY_RSA_PSS, NID_sha256, "rsa_pss_rsae_sha256" },
+	{ EVP_PKEY_RSA_PSS, NID_sha384, "rsa_pss_rsae_sha384" },
+	{ EVP_PKEY_RSA_PSS, NID_sha512, "rsa_pss_rsae_sha512" },
+	{ EVP_PKEY_RSA, NID_sha256, "rsa_pkcs1_sha256" },
+	{ EVP_PKEY_RSA, NID_sha384, "rsa_pkcs1_sha384" },
+	{ EVP_PKEY_RSA, NID_sha512, "rsa_pkcs1_sha512" },
+	{ EVP_PKEY_RSA, NID_sha1, "rsa_pkcs1_sha1" },
+	{ EVP_PKEY_ED25519, NID_undef, "ed25519" },
+	{ EVP_PKEY_ED448, NID_undef, "ed448" },
+};
+
+static const struct scheme pss_schemes[] = {
+	{ EVP_PKEY_RSA_PSS, NID_sha256, "rsa_pss_pss_sha256" },
+	{ EVP_PKEY_RSA_PSS, NID_sha384, "rsa_pss_pss_sha384" },
+	{ EVP_PKEY_RSA_PSS, NID_sha512, "rsa_pss_pss_sha512" },
+};
+
+static const char *find_scheme(const struct scheme *s, size_t n, int type,
+			       int digest)
+{
+	for (; n; n--, s++) {
+		if (s->type == type && s->digest == digest)
+			return s->name;
+	}
+	return "";
+}
+
+static const char *scheme_name(const struct hs *hs)
+{
+	int digest = NID_undef;
+	int type = NID_undef;
+
+	if (!SSL_get_signature_type_nid(hs->ssl, &type))
+		return "";
+	SSL_get_signature_nid(hs->ssl, &digest);
+	if (hs->ctx->key_is_pss)
+		return find_scheme(pss_schemes,
+				   sizeof(pss_schemes) / sizeof(*pss_schemes),
+				   type, digest);
+	return find_scheme(schemes, sizeof(schemes) / sizeof(*schemes), type,
+			   digest);
+}
+
+static const char *group_name(const struct hs *hs)
+{
+	const char *name = SSL_group_to_name(
+		hs->ssl, SSL_get_negotiated_group(hs->ssl));
+
+	return name ? name : "";
+}
+
+void hs_get_info(const struct hs *hs, struct hs_info *info)
+{
+	const char *sni = SSL_get_servername(hs->ssl, TLSEXT_NAMETYPE_host_name);
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(hs->ssl);
+	unsigned int alpn_len;
+
+	memset(info, 0, sizeof(*info));
+	info->version = SSL_version(hs->ssl);
+	info->max_fragment = hs_max_fragment(hs->ssl);
+	info->resumed = SSL_session_reused(hs->ssl);
+	info->staple = info->resumed ? HS_STAPLE_NOT_ASKED : hs->staple;
+	info->version_name = SSL_get_version(hs->ssl);
+	info->cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
+	info->server_name = sni ? sni : "";
+	info->key_alg = hs->ctx->key_alg;
+	info->cert_sig_alg = hs->ctx->cert_sig_alg;
+	/* Resumed: nothing was signed, in TLS 1.2 no group was used either. */
+	info->sig_scheme = info->resumed ? "" : scheme_name(hs);
+	info->group = info->resumed && info->version == KTLS_TLS12 ?
+			      "" : group_name(hs);
+	SSL_get0_alpn_selected(hs->ssl, &info->alpn, &alpn_len);
+	info->alpn_len = alpn_len;
+}
