@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdbool.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ocsp.h>
+#include <openssl/x509.h>
+
+#include "ocsp/der.h"
+#include "ocsp/signer.h"
+
+/* What the checks learn one after another. */
+struct check {
+	struct ocsp_bytes der, leaf_der, issuer_der;
+	struct ocsp_bytes basic_der;
+	X509 *leaf, *issuer;
+	OCSP_BASICRESP *basic;
+	int64_t now;
+	int64_t until;			/* the signer's authority */
+	unsigned int statuses;		/* set of 1 << V_OCSP_CERTSTATUS_* */
+	struct ocsp_times *times;
+};
+
+static X509 *parse_cert(struct ocsp_bytes der)
+{
+	const uint8_t *p = der.data;
+	X509 *cert = d2i_X509(NULL, &p, (long)der.len);
+
+	if (cert && p != der.data + der.len) {
+		X509_free(cert);
+		cert = NULL;
+	}
+	return cert;
+}
+
+static enum ocsp_verdict check_certs(struct check *c)
+{
+	c->leaf = parse_cert(c->leaf_der);
+	if (!c->leaf)
+		return OCSP_BAD_LEAF;
+	c->issuer = parse_cert(c->issuer_der);
+	if (!c->issuer || !X509_get0_pubkey(c->issuer))
+		return OCSP_BAD_ISSUER;
+	return ocsp_issued_by(c->leaf, c->issuer) ? OCSP_OK : OCSP_NOT_ISSUER;
+}
+
+static enum ocsp_verdict status_verdict(uint8_t status)
+{
+	switch (status) {
+	case OCSP_RESPONSE_STATUS_SUCCESSFUL:
+		return OCSP_OK;
+	case OCSP_RESPONSE_STATUS_MALFORMEDREQUEST:
+		return OCSP_MALFORMED_REQUEST;
+	case OCSP_RESPONSE_STATUS_INTERNALERROR:
+		return OCSP_INTERNAL_ERROR;
+	case OCSP_RESPONSE_STATUS_TRYLATER:
+		return OCSP_TRY_LATER;
+	case OCSP_RESPONSE_STATUS_SIGREQUIRED:
+		return OCSP_SIG_REQUIRED;
+	case OCSP_RESPONSE_STATUS_UNAUTHORIZED:
+		return OCSP_UNAUTHORIZED;
+	default:
+		return OCSP_UNDEFINED_STATUS;
+	}
+}
+
+static bool is_basic_type(struct ocsp_bytes oid)
+{
+	const ASN1_OBJECT *basic = OBJ_nid2obj(NID_id_pkix_OCSP_basic);
+
+	return oid.len == OBJ_length(basic) &&
+	       memcmp(oid.data, OBJ_get0_data(basic), oid.len) == 0;
+}
+
+/* ResponseBytes, RFC 6960 4.2.1 */
+static enum ocsp_verdict open_bytes(struct check *c, struct ocsp_bytes tagged)
+{
+	struct ocsp_bytes bytes, oid;
+
+	if (!ocsp_der_take(&tagged, DER_SEQUENCE, &bytes) || tagged.len ||
+	    !ocsp_der_take(&bytes, DER_OID, &oid) ||
+	    !ocsp_der_take(&bytes, DER_OCTET_STRING, &c->basic_der) ||
+	    bytes.len)
+		return OCSP_NOT_DER;
+	if (!is_basic_type(oid))
+		return OCSP_NOT_BASIC;
+	return ocsp_der_valid(c->basic_der) ? OCSP_OK : OCSP_NOT_DER;
+}
+
+/* OCSPResponse, RFC 6960 4.2.1 */
+static enum ocsp_verdict check_envelope(struct check *c)
+{
+	struct ocsp_bytes rest = c->der, response, status, tagged;
+	enum ocsp_verdict verdict;
+
+	if (rest.len > OCSP_MAX_LEN)
+		return OCSP_TOO_LONG;
+	if (!ocsp_der_valid(rest) ||
+	    !ocsp_der_take(&rest, DER_SEQUENCE, &response) || rest.len ||
+	    !ocsp_der_take(&response, DER_ENUMERATED, &status) ||
+	    status.len != 1)
+		return OCSP_NOT_DER;
+	verdict = status_verdict(status.data[0]);
+	if (verdict != OCSP_OK)
+		return verdict;
+	if (!response.len)
+		return OCSP_NOT_BASIC;
+	if (!ocsp_der_take(&response, DER_CONTEXT_0, &tagged) || response.len)
+		return OCSP_NOT_DER;
+	return open_bytes(c, tagged);
+}
+
+/*
+ * libcrypto, ours and the clients', verifies the signature over its own
+ * re-encoding: a response that does not survive one (an explicit DEFAULT, bytes
+ * behind the end) is of no use, and the signature would be over other bytes.
+ */
+static bool survives_encoding(OCSP_BASICRESP *basic, struct ocsp_bytes der)
+{
+	uint8_t *again = NULL;
+	int len = i2d_OCSP_BASICRESP(basic, &again);
+	bool same = len >= 0 && (size_t)len == der.len &&
+		    memcmp(again, der.data, der.len) == 0;
+
+	OPENSSL_free(again);
+	return same;
+}
+
+/* ResponseData.version: absent, or an explicit v1, which clients do take. */
+static bool is_v1(struct ocsp_bytes der)
+{
+	struct ocsp_bytes basic, data, tagged, version;
+
+	if (!ocsp_der_take(&der, DER_SEQUENCE, &basic) ||
+	    !ocsp_der_take(&basic, DER_SEQUENCE, &data))
+		return false;
+	if (!ocsp_der_take(&data, DER_CONTEXT_0, &tagged))
+		return true;
+	return ocsp_der_take(&tagged, DER_INTEGER, &version) &&
+	       version.len == 1 && version.data[0] == 0;
+}
+
+static enum ocsp_verdict check_basic(struct check *c)
+{
+	const uint8_t *p = c->basic_der.data;
+
+	c->basic = d2i_OCSP_BASICRESP(NULL, &p, (long)c->basic_der.len);
+	if (!c->basic || !survives_encoding(c->basic, c->basic_der))
+		return OCSP_NOT_DER;
+	return is_v1(c->basic_der) ? OCSP_OK : OCSP_NOT_V1;
+}
+
+static bool equals(const ASN1_OCTET_STRING *a, const uint8_t *hash,
+		   unsigned int len)
+{
+	return (unsigned int)ASN1_STRING_length(a) == len &&
+	       memcmp(ASN1_STRING_get0_data(a), hash, len) == 0;
+}
+
+static const EVP_MD *id_digest(const ASN1_OBJECT *oid)
+{
+	switch (OBJ_obj2nid(oid)) {
+	case NID_sha1:
+		return EVP_sha1();
+	case NID_sha256:
+		return EVP_sha256();
+	case NID_sha384:
+		return EVP_sha384();
+	case NID_sha512:
+		return EVP_sha512();
+	default:
+		return NULL;
+	}
+}
+
+/* CertID, RFC 6960 4.1.1: the name as the leaf spells it. */
+static enum ocsp_verdict match_id(const struct check *c,
+				  const OCSP_SINGLERESP *answer)
+{
+	OCSP_CERTID *id = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(answer);
+	uint8_t name[EVP_MAX_MD_SIZE], key[EVP_MAX_MD_SIZE];
+	ASN1_OCTET_STRING *id_name, *id_key;
+	unsigned int name_len, key_len;
+	ASN1_INTEGER *serial;
+	ASN1_OBJECT *oid;
+	const EVP_MD *md;
+
+	OCSP_id_get0_info(&id_name, &oid, &id_key, &serial, id);
+	if (ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(c->leaf)) != 0)
+		return OCSP_OTHER_CERT;
+	md = id_digest(oid);
+	if (!md)
+		return OCSP_OTHER_HASH;
+	if (!X509_NAME_digest(X509_get_issuer_name(c->leaf), md, name,
+			      &name_len) ||
+	    !X509_pubkey_digest(c->issuer, md, key, &key_len) ||
+	    !equals(id_name, name, name_len) || !equals(id_key, key, key_len))
+		return OCSP_OTHER_ISSUER;
+	return OCSP_OK;
+}
+
+static enum ocsp_verdict find_answers(struct check *c)
+{
+	enum ocsp_verdict verdict, nearest = OCSP_OTHER_CERT;
+	OCSP_SINGLERESP *answer;
+	int i, status;
+
+	for (i = 0; i < OCSP_resp_count(c->basic); i++) {
+		answer = OCSP_resp_get0(c->basic, i);
+		verdict = match_id(c, answer);
+		status = OCSP_single_get0_status(answer, NULL, NULL, NULL,
+						 NULL);
+		if (verdict == OCSP_OK)
+			c->statuses |= 1U << status;
+		else if (verdict > nearest)
+			nearest = verdict;
+	}
+	return c->statuses ? OCSP_OK : nearest;
+}
+
+static enum ocsp_verdict check_signer(struct check *c)
+{
+	return ocsp_check_signer(c->basic, c->issuer, c->now, &c->until);
+}
+
+/* Those of RFC 6960 4.4 that a response may carry; none changes a verdict. */
+static bool is_known(X509_EXTENSION *ext)
+{
+	switch (OBJ_obj2nid(X509_EXTENSION_get_object(ext))) {
+	case NID_id_pkix_OCSP_Nonce:
+	case NID_id_pkix_OCSP_CrlID:
+	case NID_id_pkix_OCSP_archiveCutoff:
+	case NID_id_pkix_OCSP_extendedStatus:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum ocsp_verdict check_extensions(struct check *c)
+{
+	int i = -1;
+
+	for (;;) {
+		i = OCSP_BASICRESP_get_ext_by_critical(c->basic, 1, i);
+		if (i < 0)
+			return OCSP_OK;
+		if (!is_known(OCSP_BASICRESP_get_ext(c->basic, i)))
+			return OCSP_CRITICAL_RESPONSE;
+	}
+}
+
+static enum ocsp_verdict check_answer_extensions(OCSP_SINGLERESP *answer)
+{
+	int i = -1;
+
+	for (;;) {
+		i = OCSP_SINGLERESP_get_ext_by_critical(answer, 1, i);
+		if (i < 0)
+			return OCSP_OK;
+		if (!is_known(OCSP_SINGLERESP_get_ext(answer, i)))
+			return OCSP_CRITICAL_ANSWER;
+	}
+}
+
+static enum ocsp_verdict check_agreement(struct check *c)
+{
+	bool one = (c->statuses & (c->statuses - 1)) == 0;
+
+	return one ? OCSP_OK : OCSP_CONTRADICTORY;
+}
+
+/*
+ * producedAt is the time of signing (2.4): what is signed was known by then and
+ * has not run out. thisUpdate may come from the CA's clock, hence the skew.
+ */
+static enum ocsp_verdict check_produced(const struct check *c,
+					int64_t this_update,
+					int64_t next_update)
+{
+	int64_t produced;
+
+	if (!ocsp_der_time(OCSP_resp_get0_produced_at(c->basic), &produced))
+		return OCSP_BAD_TIME;
+	if (produced - OCSP_SKEW > c->now)
+		return OCSP_PRODUCED_LATER;
+	if (produced + OCSP_SKEW < this_update)
+		return OCSP_PRODUCED_EARLY;
+	if (produced >= next_update)
+		return OCSP_PRODUCED_EXPIRED;
+	return OCSP_OK;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The skew lets a responder's clock lead ours; it takes nothing from the
+ * other end, so a response of 20 seconds can be used for 20 seconds.
+ * No arithmetic on now, which may be anything.
+ */
+static enum ocsp_verdict check_answer_times(const struct check *c,
+					    OCSP_SINGLERESP *answer,
+					    struct ocsp_times *times)
+{
+	ASN1_GENERALIZEDTIME *from, *to;
+	int64_t next = INT64_MAX, oldest;
+
+	OCSP_single_get0_status(answer, NULL, NULL, &from, &to);
+	if (!ocsp_der_time(from, &times->this_update) ||
+	    (to && !ocsp_der_time(to, &next)))
+		return OCSP_BAD_TIME;
+	if (next <= times->this_update)
+		return OCSP_BAD_ORDER;
+	if (times->this_update - OCSP_SKEW > c->now)
+		return OCSP_NOT_YET;
+	if (next <= c->now)
+		return OCSP_EXPIRED;
+	oldest = times->this_update + (to ? OCSP_MAX_AGE : OCSP_MAX_AGE_OPEN);
+	if (oldest <= c->now)
+		return OCSP_TOO_OLD;
+	times->next_update = earlier(next, oldest);
+	return check_produced(c, times->this_update, next);
+}
+
+static enum ocsp_verdict check_answers(struct check *c)
+{
+	struct ocsp_times times;
+	enum ocsp_verdict verdict;
+	OCSP_SINGLERESP *answer;
+	int i;
+
+	*c->times = (struct ocsp_times){ INT64_MAX, c->until };
+	for (i = 0; i < OCSP_resp_count(c->basic); i++) {
+		answer = OCSP_resp_get0(c->basic, i);
+		if (match_id(c, answer) != OCSP_OK)
+			continue;
+		verdict = check_answer_extensions(answer);
+		if (verdict == OCSP_OK)
+			verdict = check_answer_times(c, answer, &times);
+		if (verdict != OCSP_OK)
+			return verdict;
+		c->times->this_update =
+			earlier(c->times->this_update, times.this_update);
+		c->times->next_update =
+			earlier(c->times->next_update, times.next_update);
+	}
+	return OCSP_OK;
+}
+
+static enum ocsp_verdict check_status(struct check *c)
+{
+	if (c->statuses & 1U << V_OCSP_CERTSTATUS_REVOKED)
+		return OCSP_REVOKED;
+	if (c->statuses & 1U << V_OCSP_CERTSTATUS_UNKNOWN)
+		return OCSP_UNKNOWN;
+	return OCSP_OK;
+}
+
+static enum ocsp_verdict (*const checks[])(struct check *c) = {
+	check_certs,
+	check_envelope,
+	check_basic,
+	find_answers,
+	check_signer,
+	check_extensions,
+	check_agreement,
+	check_answers,
+	check_status,
+};
+
+enum ocsp_verdict ocsp_check(struct ocsp_bytes der, struct ocsp_bytes leaf,
+			     struct ocsp_bytes issuer, int64_t now,
+			     struct ocsp_times *times)
+{
+	struct check c = {
+		.der = der,
+		.leaf_der = leaf,
+		.issuer_der = issuer,
+		.now = now,
+		.times = times,
+	};
+	enum ocsp_verdict verdict = OCSP_OK;
+	size_t i;
+
+	/* The caller's SSL_get_error() must not find our errors. */
+	ERR_set_mark();
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]) && !verdict; i++)
+		verdict = checks[i](&c);
+	OCSP_BASICRESP_free(c.basic);
+	X509_free(c.leaf);
+	X509_free(c.issuer);
+	ERR_pop_to_mark();
+	return verdict;
+}
