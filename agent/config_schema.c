@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/config_schema.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_NAME 32	/* longer keys are no misspelling of ours */
+#define NEAR 2		/* edits between a misspelling and what was meant */
+
+bool config_too_many_errors(const struct config_reader *r)
+{
+	return r->n_errors == CONFIG_MAX_ERRORS;
+}
+
+static void add_error(struct config_reader *r, const yaml_mark_t *at,
+		      const char *key, const char *text)
+{
+	struct config_error *e;
+
+	if (config_too_many_errors(r))
+		return;
+	e = &r->errors[r->n_errors];
+	e->order = r->n_errors++;
+	e->line = at->line + 1;
+	e->column = at->column + 1;
+	snprintf(e->text, sizeof(e->text), "%s: %s", key, text);
+}
+
+void config_error(struct config_reader *r, const yaml_mark_t *at,
+		  const char *key, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	add_error(r, at, key, text);
+}
+
+void config_expected(struct config_reader *r, const struct config_key *key,
+		     const yaml_node_t *node, const char *format, ...)
+{
+	char text[176];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	config_error(r, &node->start_mark, key->name, "expected %s, found %s",
+		     text, config_found(node).text);
+}
+
+/* Bytes of @text to show: all, or some that end between two characters. */
+static size_t shown(const unsigned char *text, size_t len, size_t max)
+{
+	if (len <= max)
+		return len;
+	while (max && (text[max] & 0xc0) == 0x80)
+		max--;
+	return max;
+}
+
+static struct config_found found_text(const unsigned char *text, size_t len)
+{
+	static const size_t max = sizeof(struct config_found) - 8;
+	struct config_found found = { "\"" };
+	size_t n = shown(text, len, max), i;
+
+	for (i = 0; i < n; i++)
+		found.text[1 + i] = text[i] < ' ' || text[i] == 0x7f ?
+				    '?' : text[i];
+	strcpy(found.text + 1 + n, n < len ? "\"..." : "\"");
+	return found;
+}
+
+struct config_found config_found(const yaml_node_t *node)
+{
+	if (node->type == YAML_SEQUENCE_NODE)
+		return (struct config_found){ "a list" };
+	if (node->type == YAML_MAPPING_NODE)
+		return (struct config_found){ "a mapping" };
+	if (!node->data.scalar.length &&
+	    node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+		return (struct config_found){ "nothing" };
+	return found_text(node->data.scalar.value, node->data.scalar.length);
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+	size_t min = a < b ? a : b;
+
+	return min < c ? min : c;
+}
+
+/* Insertions, removals and replacements that turn @a into @b. */
+static size_t edit_distance(const char *a, const char *b)
+{
+	size_t n = strlen(b), row[MAX_NAME + 1], i, j;
+
+	for (j = 0; j <= n; j++)
+		row[j] = j;
+	for (i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (j = 1; j <= n; j++) {
+			size_t above = row[j];
+
+			row[j] = min3(above + 1, row[j - 1] + 1,
+				      diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[n];
+}
+
+static const char *nearest(const struct config_table *table, const char *name)
+{
+	const char *best = NULL;
+	size_t i, distance, least = NEAR + 1;
+
+	if (strlen(name) > MAX_NAME)
+		return NULL;
+	for (i = 0; i < table->n_keys; i++) {
+		distance = edit_distance(name, table->keys[i].name);
+		if (distance < least) {
+			least = distance;
+			best = table->keys[i].name;
+		}
+	}
+	return best;
+}
+
+static void unknown_key(struct config_reader *r,
+			const struct config_table *table,
+			const yaml_node_t *node, const char *name)
+{
+	struct config_found found = config_found(node);
+	const char *meant = nearest(table, name);
+	char all[160] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < table->n_keys; i++)
+		len += snprintf(all + len, sizeof(all) - len, "%s%s",
+				i ? ", " : "", table->keys[i].name);
+	if (meant)
+		config_error(r, &node->start_mark, found.text,
+			     "unknown key, did you mean \"%s\"?", meant);
+	else
+		config_error(r, &node->start_mark, found.text,
+			     "unknown key, expected one of %s", all);
+}
+
+static const struct config_key *find_key(const struct config_table *table,
+					 const yaml_node_t *node)
+{
+	const char *name = (const char *)node->data.scalar.value;
+	size_t i;
+
+	if (strlen(name) != node->data.scalar.length)
+		return NULL;
+	for (i = 0; i < table->n_keys; i++) {
+		if (!strcmp(table->keys[i].name, name))
+			return &table->keys[i];
+	}
+	return NULL;
+}
+
+/* Sort one pair of a mapping into @values, which is in the table's order. */
+static void take_pair(struct config_reader *r, const char *mapping,
+		      const struct config_table *table,
+		      const yaml_node_pair_t *pair, const yaml_node_t **keys,
+		      const yaml_node_t **values)
+{
+	const yaml_node_t *node;
+	const struct config_key *key;
+	size_t i;
+
+	node = yaml_document_get_node(r->document, pair->key);
+	if (node->type != YAML_SCALAR_NODE) {
+		config_error(r, &node->start_mark, mapping,
+			     "expected the name of a key, found %s",
+			     config_found(node).text);
+		return;
+	}
+	key = find_key(table, node);
+	if (!key) {
+		unknown_key(r, table, node, (char *)node->data.scalar.value);
+		return;
+	}
+	i = key - table->keys;
+	if (keys[i]) {
+		config_error(r, &node->start_mark, key->name,
+			     "expected once, found again after line %zu",
+			     keys[i]->start_mark.line + 1);
+		return;
+	}
+	keys[i] = node;
+	values[i] = yaml_document_get_node(r->document, pair->value);
+}
+
+static void read_default(struct config_reader *r, const struct config_key *key,
+			 const yaml_node_t *mapping, void *item)
+{
+	yaml_node_t node = {
+		.type = YAML_SCALAR_NODE,
+		.data.scalar.value = (yaml_char_t *)key->preset,
+		.start_mark = mapping->start_mark,
+	};
+
+	if (key->preset) {
+		node.data.scalar.length = strlen(key->preset);
+		key->read(r, key, &node, item);
+	} else if (key->required) {
+		config_error(r, &mapping->start_mark, key->name,
+			     "expected this key here, found none");
+	}
+}
+
+/* In the table's order, so that a value can refer to what stands before it. */
+static void read_values(struct config_reader *r,
+			const struct config_table *table,
+			const yaml_node_t *mapping,
+			const yaml_node_t *const *values, void *item)
+{
+	size_t i;
+
+	if (table->init)
+		table->init(r, item);
+	for (i = 0; i < table->n_keys; i++) {
+		const struct config_key *key = &table->keys[i];
+
+		if (values[i])
+			key->read(r, key, values[i], item);
+		else
+			read_default(r, key, mapping, item);
+	}
+}
+
+void config_read_mapping(struct config_reader *r, const char *name,
+			 const struct config_table *table,
+			 const yaml_node_t *node, void *item)
+{
+	const yaml_node_t *keys[CONFIG_MAX_KEYS] = { NULL };
+	const yaml_node_t *values[CONFIG_MAX_KEYS] = { NULL };
+	yaml_node_pair_t *pair;
+
+	assert(table->n_keys <= CONFIG_MAX_KEYS);
+	if (node->type != YAML_MAPPING_NODE) {
+		config_error(r, &node->start_mark, name,
+			     "expected a mapping of keys, found %s",
+			     config_found(node).text);
+		return;
+	}
+	for (pair = node->data.mapping.pairs.start;
+	     pair < node->data.mapping.pairs.top; pair++) {
+		if (config_too_many_errors(r))
+			return;
+		take_pair(r, name, table, pair, keys, values);
+	}
+	read_values(r, table, node, values, item);
+}
+
+/* How many items the list has; 0 after complaining. */
+static size_t list_length(struct config_reader *r,
+			  const struct config_key *key,
+			  const yaml_node_t *node)
+{
+	const yaml_node_item_t *first;
+	size_t n;
+
+	if (node->type != YAML_SEQUENCE_NODE) {
+		config_expected(r, key, node, "a list");
+		return 0;
+	}
+	first = node->data.sequence.items.start;
+	n = node->data.sequence.items.top - first;
+	if (n < key->min) {
+		config_error(r, &node->start_mark, key->name,
+			     "expected at least %u, found %zu", key->min, n);
+		return 0;
+	}
+	if (n > key->max) {
+		node = yaml_document_get_node(r->document, first[key->max]);
+		config_error(r, &node->start_mark, key->name,
+			     "expected at most %u, found %zu", key->max, n);
+		return 0;
+	}
+	return n;
+}
+
+static void set_mark(const struct config_reader *r,
+		     const struct config_table *table,
+		     const yaml_node_t *node, char *item)
+{
+	struct config_mark *mark = (void *)(item + table->mark);
+
+	mark->file = r->config->file;
+	mark->line = node->start_mark.line + 1;
+	mark->column = node->start_mark.column + 1;
+}
+
+void config_read_list(struct config_reader *r, const struct config_key *key,
+		      const yaml_node_t *node, void *item)
+{
+	const struct config_table *table = key->table;
+	size_t *count = (size_t *)((char *)item + key->count);
+	size_t n = list_length(r, key, node), i;
+	const yaml_node_item_t *list;
+	char *items;
+
+	if (!n)
+		return;
+	items = calloc(n, table->size);
+	if (!items) {
+		r->no_memory = true;
+		return;
+	}
+	memcpy((char *)item + key->offset, &items, sizeof(items));
+	list = node->data.sequence.items.start;
+	for (i = 0; i < n && !config_too_many_errors(r); i++) {
+		node = yaml_document_get_node(r->document, list[i]);
+		set_mark(r, table, node, items + i * table->size);
+		config_read_mapping(r, key->name, table, node,
+				    items + i * table->size);
+		*count = i + 1;
+	}
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "tests/config_case.h"
+
+TestSuite(agent_config, .timeout = 10);
+
+static const char every_key[] =
+	"workers: 7\n"
+	"user: www\n"
+	"ktls: require\n"
+	"control: /run/c.sock\n"
+	"handshake_timeout: 1500ms\n"
+	"drain_timeout: 2m\n"
+	"certificates:\n"
+	"  - chain: /pki/a.pem\n"
+	"    key: sub/a.key\n"
+	"    staple: a.der\n"
+	"    issuer: ca.pem\n"
+	"listeners:\n"
+	"  - bind: \"127.0.0.1:0\"\n"
+	"    route: api\n"
+	"    alpn: [h2, http/1.1]\n"
+	"    tickets: 0\n"
+	"    backlog: 16\n"
+	"  - bind: '[::1]:8443'\n"
+	"    route: web\n"
+	"routes:\n"
+	"  - name: web\n"
+	"    handoff: /run/web.sock\n"
+	"  - name: api\n"
+	"    handoff: /run/api.sock\n"
+	"    user: www\n"
+	"    group: ktlsd\n"
+	"    mode: 0640\n"
+	"    allow_uids: [www, 1234]\n"
+	"    queue: 32\n"
+	"    no_consumer: hold\n"
+	"    hold_timeout: 1h\n";
+
+Test(agent_config, fills_in_every_default_of_the_file)
+{
+	struct config *c = case_good(REST);
+
+	cr_expect_str_eq(c->file, "etc/f");
+	cr_expect_eq(c->workers, 3);
+	cr_expect_str_eq(c->user, "ktlsd");
+	cr_expect_eq(c->uid, 990);
+	cr_expect_eq(c->gid, 991);
+	cr_expect_eq(c->ktls, CONFIG_KTLS_PREFER);
+	cr_expect_str_eq(c->control, "/run/ktlsd/control.sock");
+	cr_expect_eq(c->handshake_timeout_ms, 10000);
+	cr_expect_eq(c->drain_timeout_ms, 30000);
+	cr_expect_eq(c->n_certs, 1);
+	cr_expect_eq(c->n_listeners, 1);
+	cr_expect_eq(c->n_routes, 1);
+	config_free(c);
+}
+
+Test(agent_config, fills_in_every_default_of_the_items)
+{
+	struct config *c = case_good(REST);
+
+	cr_expect_str_eq(c->certs[0].chain, "etc/a.pem");
+	cr_expect_str_eq(c->certs[0].key, "etc/a.key");
+	cr_expect_null(c->certs[0].staple);
+	cr_expect_null(c->certs[0].issuer);
+	cr_expect_str_eq(c->listeners[0].bind, "*:443");
+	cr_expect_eq(c->listeners[0].route, 0);
+	cr_expect_null(c->listeners[0].alpn);
+	cr_expect_eq(c->listeners[0].alpn_len, 0);
+	cr_expect_eq(c->listeners[0].tickets, 2);
+	cr_expect_eq(c->listeners[0].backlog, 4096);
+	cr_expect_str_eq(c->routes[0].name, "web");
+	cr_expect_str_eq(c->routes[0].handoff, "etc/web.sock");
+	cr_expect_eq(c->routes[0].user, 0);
+	cr_expect_eq(c->routes[0].group, 0);
+	cr_expect_eq(c->routes[0].mode, 0660);
+	cr_expect_null(c->routes[0].allow_uids);
+	cr_expect_eq(c->routes[0].n_allow_uids, 0);
+	cr_expect_eq(c->routes[0].queue, 1024);
+	cr_expect_eq(c->routes[0].hold_timeout_ms, 30000);
+	config_free(c);
+}
+
+Test(agent_config, takes_every_key_of_the_file)
+{
+	struct config *c = case_good(every_key);
+
+	cr_expect_eq(c->workers, 7);
+	cr_expect_str_eq(c->user, "www");
+	cr_expect_eq(c->uid, 33);
+	cr_expect_eq(c->gid, 34);
+	cr_expect_eq(c->ktls, CONFIG_KTLS_REQUIRE);
+	cr_expect_str_eq(c->control, "/run/c.sock");
+	cr_expect_eq(c->handshake_timeout_ms, 1500);
+	cr_expect_eq(c->drain_timeout_ms, 120000);
+	cr_expect_str_eq(c->certs[0].chain, "/pki/a.pem");
+	cr_expect_str_eq(c->certs[0].key, "etc/sub/a.key");
+	cr_expect_str_eq(c->certs[0].staple, "etc/a.der");
+	cr_expect_str_eq(c->certs[0].issuer, "etc/ca.pem");
+	config_free(c);
+}
+
+Test(agent_config, takes_every_key_of_listeners_and_routes)
+{
+	struct config *c = case_good(every_key);
+	struct config_listener *l = &c->listeners[0];
+	struct config_route *r = &c->routes[1];
+
+	cr_assert_eq(c->n_listeners, 2);
+	cr_assert_eq(c->n_routes, 2);
+	cr_expect_eq(l->route, 1);
+	cr_expect_eq(c->listeners[1].route, 0);
+	cr_assert_eq(l->alpn_len, 12);
+	cr_expect_arr_eq(l->alpn, "\2h2\10http/1.1", 12);
+	cr_expect_eq(l->tickets, 0);
+	cr_expect_eq(l->backlog, 16);
+	cr_expect_eq(r->user, 33);
+	cr_expect_eq(r->group, 991);
+	cr_expect_eq(r->mode, 0640);
+	cr_assert_eq(r->n_allow_uids, 2);
+	cr_expect_eq(r->allow_uids[0], 33);
+	cr_expect_eq(r->allow_uids[1], 1234);
+	cr_expect_eq(r->queue, 32);
+	cr_expect_eq(r->hold_timeout_ms, 3600000);
+	config_free(c);
+}
+
+Test(agent_config, remembers_where_each_item_stands)
+{
+	struct config *c = case_good(every_key);
+
+	cr_expect_eq(c->certs[0].mark.file, c->file);
+	cr_expect_eq(c->certs[0].mark.line, 8);
+	cr_expect_eq(c->certs[0].mark.column, 5);
+	cr_expect_eq(c->listeners[1].mark.line, 18);
+	cr_expect_eq(c->routes[1].mark.line, 23);
+	config_free(c);
+}
+
+Test(agent_config, has_its_own_ids_when_it_was_not_started_as_root)
+{
+	struct config *c;
+
+	case_euid = 1000;
+	c = case_good("user: nobody-has-this-name\n" REST);
+	cr_expect_str_eq(c->user, "nobody-has-this-name");
+	cr_expect_eq(c->uid, 1000);
+	cr_expect_eq(c->gid, 1001);
+	cr_expect_eq(c->routes[0].user, 1000);
+	cr_expect_eq(c->routes[0].group, 1001);
+	config_free(c);
+}
+
+Test(agent_config, takes_a_route_that_no_listener_uses)
+{
+	config_free(case_good(CERTIFICATES LISTENERS
+		"routes: [{name: web, handoff: a}, {name: b, handoff: b}]\n"));
+}
+
+Test(agent_config, follows_anchors)
+{
+	struct config *c = case_good(
+		CERTIFICATES ROUTES "listeners:\n"
+		"- {bind: '127.0.0.1:1', route: web, alpn: &a [h2]}\n"
+		"- {bind: '127.0.0.1:2', route: web, alpn: *a}\n");
+
+	cr_expect_eq(c->listeners[1].alpn_len, 3);
+	config_free(c);
+}
+
+Test(agent_config, refuses_what_is_no_single_yaml_document)
+{
+	static const struct config_case cases[] = {
+		{ "", "etc/f:1:1: YAML: expected a mapping of keys, found an "
+		      "empty file\n" },
+		{ "# nothing\n", "etc/f:1:1: YAML: expected a mapping of keys, "
+				 "found an empty file\n" },
+		{ "\n- a\n", "etc/f:2:1: YAML: expected a mapping of keys, "
+			     "found a list\n" },
+		{ "hello\n", "etc/f:1:1: YAML: expected a mapping of keys, "
+			     "found \"hello\"\n" },
+		{ REST "---\na: b\n", "etc/f:4:1: YAML: expected one document, "
+				      "found a second one\n" },
+		{ REST "...\n---\n", "etc/f:5:1: YAML: expected one document, "
+				     "found a second one\n" },
+		{ "workers: 1\n user: a\n",
+		  "etc/f:2:6: YAML: mapping values are not allowed in this "
+		  "context\n" },
+		{ "listeners:\n  - [a\nroutes: b\n",
+		  "etc/f:3:7: YAML: did not find expected ',' or ']', while "
+		  "parsing a flow sequence of line 2\n" },
+		{ "workers: *all\n",
+		  "etc/f:1:10: YAML: found undefined alias\n" },
+		{ "workers: 1\nuser: \303\244\377\n",
+		  "etc/f:2:8: YAML: invalid leading UTF-8 octet\n" },
+		{ "a: \001\n", "etc/f:1:4: YAML: control characters are not "
+			       "allowed\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
+Test(agent_config, prints_errors_in_the_order_of_the_file)
+{
+	static const struct config_case all = {
+		"listeners: [{bind: here, route: nowhere}]\n"
+		"routes: [{name: web, handoff: a, queue: 0}]\n"
+		"certificates: []\n"
+		"workers: 0\n",
+		"etc/f:1:20: bind: expected a numeric address and port such as "
+		"\"[::]:443\", \"192.0.2.1:443\" or \"*:443\", in quotes, found "
+		"\"here\"\n"
+		"etc/f:1:33: route: expected the name of a route, found "
+		"\"nowhere\"\n"
+		"etc/f:2:41: queue: expected a number from 1 to 65536, found "
+		"\"0\"\n"
+		"etc/f:3:15: certificates: expected at least 1, found 0\n"
+		"etc/f:4:10: workers: expected auto or a number from 1 to 1024, "
+		"found \"0\"\n",
+	};
+
+	case_bad(&all);
+}
+
+/* config_load() of a file in a folder of its own, on the real system. */
+static struct config *load(const char *text, size_t len, char **errors)
+{
+	char folder[] = "/tmp/ktlsd-test-XXXXXX", path[64];
+	struct config *config;
+	size_t size;
+	FILE *file;
+
+	cr_assert(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/f", folder);
+	if (text) {
+		file = fopen(path, "w");
+		cr_assert_eq(fwrite(text, 1, len, file), len);
+		fclose(file);
+	}
+	file = open_memstream(errors, &size);
+	config = config_load(path, file);
+	fclose(file);
+	unlink(path);
+	rmdir(folder);
+	return config;
+}
+
+Test(agent_config, loads_a_file_for_an_account_that_exists)
+{
+	static const char text[] = "user: root\n" REST;
+	struct config *config;
+	char *errors;
+
+	config = load(text, strlen(text), &errors);
+	cr_assert(config, "%s", errors);
+	cr_expect_eq(config->uid, geteuid());
+	cr_expect_geq(config->workers, 1);
+	cr_expect_str_empty(errors);
+	config_free(config);
+	free(errors);
+}
+
+Test(agent_config, refuses_files_that_cannot_be_read)
+{
+	char *errors, *big;
+
+	cr_expect_null(load(NULL, 0, &errors));
+	cr_expect(strstr(errors, "/f: expected a file that can be read, found: "
+			 "No such file or directory\n"), "%s", errors);
+	free(errors);
+
+	big = calloc(1, (1 << 20) + 1);
+	memset(big, '\n', (1 << 20) + 1);
+	cr_expect_null(load(big, (1 << 20) + 1, &errors));
+	cr_expect(strstr(errors, "/f: expected at most 1048576 bytes, found "
+			 "more\n"), "%s", errors);
+	free(errors);
+	cr_expect_null(load(big, 1 << 20, &errors));
+	cr_expect(strstr(errors, "found an empty file\n"), "%s", errors);
+	free(errors);
+	free(big);
+}
+
+Test(agent_config, refuses_a_folder)
+{
+	size_t size;
+	char *errors;
+	FILE *out = open_memstream(&errors, &size);
+
+	cr_expect_null(config_load("/", out));
+	fclose(out);
+	cr_expect_str_eq(errors, "/: expected a file that can be read, found: "
+			 "Is a directory\n");
+	free(errors);
+}
+
+Test(agent_config, frees_nothing)
+{
+	config_free(NULL);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/config_case.h"
+
+TestSuite(agent_config_keys, .timeout = 10);
+
+#define PATH_20 "/a-folder/of-20-byte"
+#define PATH_107 PATH_20 PATH_20 PATH_20 PATH_20 PATH_20 "/end107"
+
+#define ROUTE(keys) CERTIFICATES LISTENERS \
+	"routes: [{name: web, handoff: a, " keys "}]\n"
+
+Test(agent_config_keys, says_how_to_create_an_account_that_is_missing)
+{
+	static const struct config_case cases[] = {
+		{ "user: eve\n" REST,
+		  "etc/f:1:7: user: expected an account that exists, found "
+		  "\"eve\": name another, or create it with useradd --system "
+		  "eve\n" },
+		{ "user: []\n" REST,
+		  "etc/f:1:7: user: expected an account, found a list\n" },
+		{ "user: broken\n" REST,
+		  "etc/f:1:7: user: expected an account (Input/output error), "
+		  "found \"broken\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
+static int find_nobody(const char *name, uid_t *uid, gid_t *gid)
+{
+	(void)name, (void)uid, (void)gid;
+	return -ENOENT;
+}
+
+Test(agent_config_keys, says_so_too_when_the_default_account_is_missing)
+{
+	struct config_env env = case_env;
+	static const char text[] = "\n" REST;
+	char *errors;
+	size_t size;
+	FILE *out = open_memstream(&errors, &size);
+
+	env.find_user = find_nobody;
+	cr_expect_null(config_parse("f", text, strlen(text), &env, out));
+	fclose(out);
+	cr_expect_str_eq(errors, "f:2:1: user: expected an account that exists, "
+			 "found \"ktlsd\": name another, or create it with "
+			 "useradd --system ktlsd\n");
+	free(errors);
+}
+
+Test(agent_config_keys, takes_the_longest_path_that_a_socket_can_have)
+{
+	struct config *config = case_good(CERTIFICATES LISTENERS
+		"control: " PATH_107 "\n"
+		"routes: [{name: web, handoff: " PATH_20 "}]\n");
+
+	cr_expect_eq(strlen(config->control), 107);
+	config_free(config);
+}
+
+Test(agent_config_keys, refuses_paths_too_long_for_a_socket)
+{
+	static const struct config_case cases[] = {
+		{ "control: " PATH_107 "8\n" REST,
+		  "etc/f:1:10: control: expected a path of at most 107 bytes, "
+		  "found 108 bytes: " PATH_107 "8\n" },
+		/* 105 bytes, but relative to etc/. */
+		{ CERTIFICATES LISTENERS "routes: [{name: web, handoff: a"
+		  PATH_20 PATH_20 PATH_20 PATH_20 PATH_20 "/abc}]\n",
+		  "etc/f:3:31: handoff: expected a path of at most 107 bytes, "
+		  "found 109 bytes: etc/a" PATH_20 PATH_20 PATH_20 PATH_20
+		  PATH_20 "/abc\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
+Test(agent_config_keys, refuses_one_path_for_two_sockets)
+{
+	static const struct config_case cases[] = {
+		{ CERTIFICATES LISTENERS "routes:\n"
+		  "- {name: web, handoff: a}\n"
+		  "- {name: b, handoff: a}\n"
+		  "- {name: c, handoff: etc/a}\n",
+		  "etc/f:5:22: handoff: expected another path than the "
+		  "route's on line 4, found \"a\"\n" },
+		{ CERTIFICATES LISTENERS
+		  "control: a\nroutes: [{name: web, handoff: a}]\n",
+		  "etc/f:4:31: handoff: expected another path than control's, "
+		  "found \"a\"\n" },
+		{ CERTIFICATES LISTENERS
+		  "routes: [{name: web, handoff: /run/ktlsd/control.sock}]\n",
+		  "etc/f:3:31: handoff: expected another path than control's, "
+		  "found \"/run/ktlsd/control.sock\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
+#define NAME "expected a name of 1 to 63 letters, digits, '-', '_' or '.', " \
+	"found "
+#define NAME_21 "a-name-with-21-bytes_"
+
+Test(agent_config_keys, refuses_bad_names_of_routes)
+{
+	static const struct config_case cases[] = {
+		{ CERTIFICATES LISTENERS "routes:\n"
+		  "- {name: web, handoff: a}\n- {name: a b, handoff: b}\n",
+		  "etc/f:5:10: name: " NAME "\"a b\"\n" },
+		{ CERTIFICATES LISTENERS "routes:\n"
+		  "- {name: web, handoff: a}\n- {name: 'a\"', handoff: b}\n",
+		  "etc/f:5:10: name: " NAME "\"a\"\"\n" },
+		{ CERTIFICATES LISTENERS "routes:\n"
+		  "- {name: web, handoff: a}\n- {name: '', handoff: b}\n",
+		  "etc/f:5:10: name: " NAME "\"\"\n" },
+		{ CERTIFICATES LISTENERS "routes:\n- {name: web, handoff: a}\n"
+		  "- {name: " NAME_21 NAME_21 NAME_21 "x, handoff: b}\n",
+		  "etc/f:5:10: name: " NAME "\"" NAME_21 NAME_21 NAME_21
+		  "x\"\n" },
+		{ CERTIFICATES LISTENERS "routes:\n"
+		  "- {name: web, handoff: a}\n- {name: web, handoff: b}\n",
+		  "etc/f:5:10: name: expected another name than the route's on "
+		  "line 4, found \"web\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
+Test(agent_config_keys, takes_a_name_of_63_bytes)
+{
+	config_free(case_good(CERTIFICATES
+		"routes: [{name: " NAME_21 NAME_21 NAME_21 ", handoff: a}]\n"
+		"listeners: [{bind: '*:1', route: " NAME_21 NAME_21 NAME_21
+		"}]\n"));
+}
+
+Test(agent_config_keys, refuses_bad_lists_of_allowed_accounts)
+{
+	static const struct config_case cases[] = {
+		{ ROUTE("allow_uids: []"),
+		  "etc/f:3:46: allow_uids: expected 1 to 1024 accounts, found "
+		  "0\n" },
+		{ ROUTE("allow_uids: www"),
+		  "etc/f:3:46: allow_uids: expected a list of accounts, found "
+		  "\"www\"\n" },
+		{ ROUTE("allow_uids: [www, eve, [], -1]"),
+		  "etc/f:3:52: allow_uids: expected an account that exists or "
+		  "its number, found \"eve\"\n"
+		  "etc/f:3:57: allow_uids: expected an account that exists, "
+		  "found a list\n"
+		  "etc/f:3:61: allow_uids: expected an account that exists or "
+		  "its number, found \"-1\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
+Test(agent_config_keys, checks_the_range_of_each_number)
+{
+	static const struct config_case cases[] = {
+		{ "workers: 1025\n" REST,
+		  "etc/f:1:10: workers: expected auto or a number from 1 to "
+		  "1024, found \"1025\"\n" },
+		{ CERTIFICATES ROUTES
+		  "listeners: [{bind: '*:1', route: web, tickets: 9}]\n",
+		  "etc/f:3:48: tickets: expected a number from 0 to 8, found "
+		  "\"9\"\n" },
+		{ CERTIFICATES ROUTES
+		  "listeners: [{bind: '*:1', route: web, backlog: 0}]\n",
+		  "etc/f:3:48: backlog: expected a number from 1 to 65535, "
+		  "found \"0\"\n" },
+		{ ROUTE("queue: 0"),
+		  "etc/f:3:41: queue: expected a number from 1 to 65536, found "
+		  "\"0\"\n" },
+		{ ROUTE("hold_timeout: 61m"),
+		  "etc/f:3:48: hold_timeout: expected a duration from 1ms to "
+		  "1h, found \"61m\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
