@@ -426,7 +426,6 @@ static void consume(struct conn *c, size_t len)
 static void on_recv(struct ring_op *op, int result)
 {
 	struct conn *c = container_of(op, struct conn, op);
-	struct worker *w = c->worker;
 	size_t used = 0;
 
 	if (c->state == CONN_DEAD) {

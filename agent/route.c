@@ -553,7 +553,10 @@ void route_close(struct route *route)
 		route->registrations->state = REG_HELLO;
 		free_registration(route->registrations);
 	}
-	while (route->queues)
+	while (route->queues) {
+		/* The workers go on sending: their own ends stay open. */
+		route->queues->announced = false;
 		free_queue(route, route->queues);
+	}
 	free(route);
 }

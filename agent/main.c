@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "certs.h"
+#include "config.h"
+#include "ktls/install.h"
+#include "log.h"
+#include "master.h"
+
+/* Exit status for a command line that makes no sense. */
+#define EXIT_USAGE 100
+
+static int usage(void)
+{
+	fputs("usage: ktlsd -c FILE [-t] [-v]\n"
+	      "  -c FILE  the configuration, see ktlsd.conf(5)\n"
+	      "  -t       check the configuration and what it names, and exit\n"
+	      "  -v       log every connection that fails\n", stderr);
+	return EXIT_USAGE;
+}
+
+static const char *why_unsupported(int error)
+{
+	if (error == -ENOENT)
+		return "the kernel has no tls module loaded: modprobe tls";
+	return error ? strerror(-error) :
+	       "it has the tls module, but none of its ciphers";
+}
+
+/*
+ * What to offload. Returns false when the configuration asks for more than
+ * the kernel can.
+ */
+static bool find_support(const struct config *config,
+			 struct ktls_support *support)
+{
+	int err;
+
+	*support = (struct ktls_support){ 0 };
+	if (config->ktls == CONFIG_KTLS_OFF)
+		return true;
+	err = ktls_probe(support);
+	if (err)
+		support->error = err;
+	if (support->pairs)
+		return true;
+	log_line(config->ktls == CONFIG_KTLS_REQUIRE ? LOG_L_ERROR :
+		 LOG_L_WARN, "event=ktls_unavailable error=\"%s\"%s",
+		 why_unsupported(support->error),
+		 config->ktls == CONFIG_KTLS_REQUIRE ? " ktls=require" :
+		 " effect=\"every connection is relayed in user space\"");
+	return config->ktls != CONFIG_KTLS_REQUIRE;
+}
+
+static int run(const struct config *config, bool test)
+{
+	struct ktls_support support;
+	struct hs_ctx **contexts;
+	int status = 1;
+
+	if (!find_support(config, &support))
+		return 1;
+	contexts = certs_load(config, support.pairs ? support.pairs :
+			      KTLS_ALL_PAIRS);
+	if (contexts)
+		status = test ? 0 : master_run(config, contexts, &support);
+	certs_free(contexts, config->n_listeners);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *file = NULL;
+	struct config *config;
+	bool test = false;
+	int c, status;
+
+	while ((c = getopt(argc, argv, "c:tv")) != -1) {
+		if (c == 'c')
+			file = optarg;
+		else if (c == 't')
+			test = true;
+		else if (c == 'v')
+			log_level = LOG_L_DEBUG;
+		else
+			return usage();
+	}
+	if (!file || optind != argc)
+		return usage();
+	config = config_load(file, stderr);
+	if (!config)
+		return 1;
+	status = run(config, test);
+	config_free(config);
+	return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * master: holds what outlives a worker (listeners, certificates, queues), and
+ * supervises. It never reads a byte that a TLS client sent, and has no ring.
+ */
+#ifndef AGENT_MASTER_H
+#define AGENT_MASTER_H
+
+#include "config.h"
+#include "handshake/handshake.h"
+#include "ktls/install.h"
+
+/*
+ * master_run - serve until told to stop by SIGTERM or SIGINT
+ * @contexts: one per listener
+ * @support:  what the kernel can; pairs 0: every connection is relayed
+ * Logs what goes wrong. Returns the process's exit status; never returns
+ * twice, although it forks: workers end in it.
+ */
+int master_run(const struct config *config, struct hs_ctx **contexts,
+	       const struct ktls_support *support);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ktlsctl - ask a running ktlsd; see ktlsctl(1)
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/ktlsd/control.sock"
+#define EXIT_USAGE 100
+
+/* How long ktlsd may take to answer, in seconds. */
+#define ANSWER_S 5
+
+static int usage(void)
+{
+	fputs("usage: ktlsctl [-s SOCKET] COMMAND\n"
+	      "  -s SOCKET  ktlsd's control socket (" DEFAULT_SOCKET ")\n"
+	      "  metrics    print the counters in Prometheus' text format\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval wait = { .tv_sec = ANSWER_S };
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Copies the answer to standard output; 1 when it is an error or none. */
+static int copy_answer(int fd)
+{
+	char buf[4096];
+	int failed = -1;
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
+		if (failed < 0)
+			failed = n >= 6 && !memcmp(buf, "error:", 6);
+		fwrite(buf, 1, (size_t)n, failed ? stderr : stdout);
+	}
+	if (n < 0)
+		perror("ktlsctl: no answer");
+	return n < 0 || failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = DEFAULT_SOCKET;
+	int c, fd, status = 1;
+
+	while ((c = getopt(argc, argv, "s:")) != -1) {
+		if (c != 's')
+			return usage();
+		path = optarg;
+	}
+	if (optind + 1 != argc)
+		return usage();
+	fd = connect_to(path);
+	if (fd < 0) {
+		fprintf(stderr, "ktlsctl: %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	if (dprintf(fd, "%s\n", argv[optind]) > 0)
+		status = copy_answer(fd);
+	close(fd);
+	return status;
+}
