@@ -55,7 +55,7 @@ $(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
-$(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(KTLS)
+$(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(call obj,tests/e2e/tool/*.c) $(KTLS)
 $(B)/ktlsd $(TOOLS) $(TESTS) $(E2E):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The test consumer's serving half: one process, one epoll, a queue's read end.
+ *
+ * Speaks just enough HTTP/1.1: GET /bytes/N gives N bytes of pattern(), PUT
+ * takes a body and answers with its SHA-256, GET /info tells what ktlsd told
+ * about the connection, any other path is answered with itself.
+ */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include <stdbool.h>
+
+/*
+ * struct serve_config
+ * @queue_fd: read end of a queue; borrowed
+ * @take:     die by SIGKILL at once when so many connections were taken; 0: no
+ * @nofile:   descriptor limit while serving; 0: as it is
+ * @hold:     take nothing
+ */
+struct serve_config {
+	int queue_fd, take, nofile;
+	bool hold;
+};
+
+/*
+ * Serve until SIGTERM, which is answered with `event=stats` and exit 0.
+ * SIGUSR1 prints the same line and goes on; SIGUSR2 lifts the descriptor
+ * limit. Lines on stdout: event=serving, accept, end, full, lost, stats.
+ */
+void serve(const struct serve_config *config) __attribute__((noreturn));
+
+#endif
