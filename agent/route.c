@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ktls/register.h"
+#include "hello.h"
 #include "local.h"
 #include "log.h"
 #include "waiting.h"
@@ -152,37 +152,6 @@ static void choose_queues(struct route *route)
 	}
 }
 
-static void answer(struct registration *r, enum ktls_reg_status status,
-		   const char *text, const int *fds)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control = { 0 };
-	struct ktls_answer a = {
-		.magic = KTLS_REG_MAGIC,
-		.version = KTLS_REG_VERSION,
-		.status = (uint16_t)status,
-		.hold_ms = r->route->config->hold_timeout_ms,
-	};
-	struct iovec iov = { &a, sizeof(a) };
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	snprintf(a.text, sizeof(a.text), "%s", text);
-	if (fds) {
-		hdr.msg_control = &control;
-		hdr.msg_controllen = sizeof(control.space);
-		control.align.cmsg_level = SOL_SOCKET;
-		control.align.cmsg_type = SCM_RIGHTS;
-		control.align.cmsg_len = CMSG_LEN(2 * sizeof(int));
-		memcpy(CMSG_DATA(&control.align), fds, 2 * sizeof(int));
-	}
-	if (sendmsg(r->watch.fd, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		log_debug("event=answer_failed route=%s pid=%d error=\"%s\"",
-			  r->route->config->name, (int)r->peer.pid,
-			  strerror(errno));
-}
-
 static void free_registration(struct registration *r)
 {
 	struct route *route = r->route;
@@ -208,7 +177,8 @@ static void refuse(struct registration *r, enum ktls_reg_status status,
 {
 	log_warn("event=consumer_refused route=%s pid=%d uid=%u error=\"%s\"",
 		 r->route->config->name, (int)r->peer.pid, r->peer.uid, text);
-	answer(r, status, text, NULL);
+	hello_answer(r->watch.fd, status, text,
+		     r->route->config->hold_timeout_ms, NULL);
 	free_registration(r);
 }
 
@@ -225,8 +195,8 @@ static void go_live(struct registration *r, struct route_queue *q,
 	log_info("event=consumer_registered route=%s pid=%d uid=%u queue=%llu "
 		 "adopted=%d", route->config->name, (int)r->peer.pid,
 		 r->peer.uid, (unsigned long long)q->id, adopted);
-	answer(r, adopted ? KTLS_REG_ADOPTED : KTLS_REG_OK, "",
-	       adopted ? NULL : fds);
+	hello_answer(r->watch.fd, adopted ? KTLS_REG_ADOPTED : KTLS_REG_OK, "",
+		     route->config->hold_timeout_ms, adopted ? NULL : fds);
 	choose_queues(route);
 }
 
@@ -295,43 +265,6 @@ static void adopt(struct registration *r, int fds[2])
 	serve_waiting(route);
 }
 
-/*
- * Reads the hello and what came with it. Returns its length, or <= 0; any
- * number of descriptors but 0 and 2 is closed and makes it -EPROTO.
- */
-static ssize_t recv_hello(int fd, struct ktls_hello *hello, int fds[2],
-			  int *n_fds)
-{
-	union {
-		struct cmsghdr align;
-		char space[256];
-	} control;
-	struct iovec iov = { hello, sizeof(*hello) };
-	struct msghdr hdr = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
-	ssize_t n = recvmsg(fd, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int all[sizeof(control.space) / sizeof(int)], i;
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&hdr) : NULL;
-
-	*n_fds = 0;
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return n < 0 ? -errno : n;
-	*n_fds = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	memcpy(all, CMSG_DATA(c), (size_t)*n_fds * sizeof(int));
-	if (*n_fds == 2) {
-		memcpy(fds, all, 2 * sizeof(int));
-		return n;
-	}
-	for (i = 0; i < *n_fds; i++)
-		close(all[i]);
-	*n_fds = 0;
-	return -EPROTO;
-}
-
 static bool may_register(const struct config_route *config, uid_t uid)
 {
 	size_t i;
@@ -370,7 +303,7 @@ static void on_registration(struct watch *w)
 	struct registration *r = (struct registration *)w;
 	struct ktls_hello hello;
 	int fds[2], n_fds;
-	ssize_t n = recv_hello(w->fd, &hello, fds, &n_fds);
+	ssize_t n = hello_recv(w->fd, &hello, fds, &n_fds);
 
 	if (n == -EAGAIN || n == -EINTR)
 		return;
