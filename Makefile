@@ -19,7 +19,9 @@ LINK = $(CC) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
 NL = $(shell pkg-config --$(1) libnl-3.0)
 LIBS = -luring -lyaml -lssl -lcrypto -lpthread $(call NL,libs)
 
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
+endif
 export B
 
 obj = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
