@@ -114,7 +114,8 @@ void hs_alert(struct hs *hs, uint8_t alert)
 				       SSL3_AL_FATAL, alert };
 	size_t len = 7;
 
-	if (hs->alerted)
+	/* A relay's sequence numbers and keys are OpenSSL's alone. */
+	if (hs->alerted || hs->relayed || hs->keys_taken)
 		return;
 	hs->alerted = true;
 	hs->alert = alert;

@@ -129,6 +129,18 @@ static int set_alpn(struct hs_ctx *ctx, const uint8_t *alpn, size_t len)
 	return 0;
 }
 
+/*
+ * A name that is acknowledged becomes the session's: a TLS 1.2 session is
+ * resumed under that name alone (RFC 6066 3), which is known then too.
+ */
+static int accept_name(SSL *ssl, int *alert, void *arg)
+{
+	(void)alert;
+	(void)arg;
+	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ?
+		       SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
 /* Called only when the peer asked; OpenSSL frees the copy. */
 static int staple(SSL *ssl, void *arg)
 {
@@ -180,6 +192,7 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config)
 	set_options(ctx->ssl);
 	SSL_CTX_set_keylog_callback(ctx->ssl, hs_keylog);
 	SSL_CTX_set_msg_callback(ctx->ssl, watch);
+	SSL_CTX_set_tlsext_servername_callback(ctx->ssl, accept_name);
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, staple);
 	ret = set_ciphers(ctx->ssl, config->pairs);
 	if (!ret)

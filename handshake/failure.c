@@ -47,7 +47,7 @@ static enum hs_failure of_alert(uint8_t alert)
 	}
 }
 
-static enum hs_step peer_alert(struct hs *hs, int alert)
+enum hs_step hs_fail_peer(struct hs *hs, int alert)
 {
 	snprintf(hs->error, sizeof(hs->error), "the peer sent alert %d, %s",
 		 alert, SSL_alert_desc_string_long(alert));
@@ -65,9 +65,9 @@ enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error)
 		return hs_fail(hs, HS_F_INTERNAL, SSL_AD_INTERNAL_ERROR,
 			       "out of memory");
 	if (ssl_error == SSL_ERROR_ZERO_RETURN)
-		return peer_alert(hs, SSL_AD_CLOSE_NOTIFY);
+		return hs_fail_peer(hs, SSL_AD_CLOSE_NOTIFY);
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && code > SSL_AD_REASON_OFFSET)
-		return peer_alert(hs, code - SSL_AD_REASON_OFFSET);
+		return hs_fail_peer(hs, code - SSL_AD_REASON_OFFSET);
 
 	/* Where OpenSSL is silent the fault is the peer's bytes. */
 	hs_alert(hs, SSL_AD_UNEXPECTED_MESSAGE);

@@ -61,8 +61,15 @@ static const struct http_method http_methods[] = {
 	METHOD("PRI * "),
 };
 
-enum first { FIRST_UNDECIDED, FIRST_TLS, FIRST_HTTP, FIRST_SSLV2,
+enum first { FIRST_UNDECIDED, FIRST_TLS, FIRST_ALERT, FIRST_HTTP, FIRST_SSLV2,
 	     FIRST_GARBAGE };
+
+/* Returns whether the first bytes of @p could be those of @head. */
+static bool begins(const uint8_t *p, size_t len, const void *head,
+		   size_t head_len)
+{
+	return !memcmp(p, head, len < head_len ? len : head_len);
+}
 
 static enum first http_or_garbage(const uint8_t *p, size_t len)
 {
@@ -72,7 +79,7 @@ static enum first http_or_garbage(const uint8_t *p, size_t len)
 	     i++) {
 		const struct http_method *m = &http_methods[i];
 
-		if (memcmp(p, m->name, len < m->len ? len : m->len))
+		if (!begins(p, len, m->name, m->len))
 			continue;
 		if (len >= m->len)
 			return FIRST_HTTP;
@@ -81,17 +88,26 @@ static enum first http_or_garbage(const uint8_t *p, size_t len)
 	return verdict;
 }
 
-/*
- * A peer's first bytes, of which OpenSSL would answer some without an alert.
- * An alert may come first too: OpenSSL has the sentence for it.
- */
+/* An alert of 2 bytes in the clear, which OpenSSL does not take as the first */
+static enum first alert_or_garbage(const uint8_t *p, size_t len)
+{
+	uint8_t head[] = { SSL3_RT_ALERT, 3, len > 2 ? p[2] : 0, 0, 2 };
+
+	if (!begins(p, len, head, sizeof(head)))
+		return FIRST_GARBAGE;
+	return len < sizeof(head) + 2 ? FIRST_UNDECIDED : FIRST_ALERT;
+}
+
+/* A peer's first bytes, of which OpenSSL would answer some without an alert. */
 static enum first judge(const uint8_t *p, size_t len)
 {
-	if (p[0] == SSL3_RT_HANDSHAKE || p[0] == SSL3_RT_ALERT) {
+	if (p[0] == SSL3_RT_HANDSHAKE) {
 		if (len < 2)
 			return FIRST_UNDECIDED;
 		return p[1] == 3 ? FIRST_TLS : FIRST_GARBAGE;
 	}
+	if (p[0] == SSL3_RT_ALERT)
+		return alert_or_garbage(p, len);
 	if (p[0] & 0x80) {
 		if (len < 3)
 			return FIRST_UNDECIDED;
@@ -119,6 +135,9 @@ static bool first_bytes(struct hs *hs)
 		memcpy(hs->first, p, kept + n);
 		hs->first_len += n;
 		hs->in_len -= n;
+		return false;
+	case FIRST_ALERT:
+		hs_fail_peer(hs, p[6]);
 		return false;
 	case FIRST_HTTP:
 		hs_fail(hs, HS_F_HTTP, SSL_AD_UNEXPECTED_MESSAGE,

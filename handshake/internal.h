@@ -57,7 +57,7 @@ struct hs {
 	uint64_t rx_base;	/* rx.records at the peer's Finished */
 	uint64_t tx_base;	/* tx.records when input was last wanted */
 	struct hs_secret rx_secret, tx_secret;	/* TLS 1.3 */
-	bool keys_taken;
+	bool keys_taken, relayed;
 
 	int64_t now;
 	enum hs_staple staple;
@@ -87,6 +87,7 @@ void hs_keylog(const SSL *ssl, const char *line);
 /* hs_derive - the keys as they are now. Returns 0 or -EIO, @keys wiped. */
 int hs_derive(struct hs *hs, struct ktls_keys *keys);
 void hs_keys_wipe(struct ktls_keys *keys);
+void hs_forget_secrets(struct hs *hs);
 
 /* info.c */
 uint16_t hs_max_fragment(const SSL *ssl);
@@ -95,6 +96,8 @@ void hs_describe_cert(struct hs_ctx *ctx, X509 *leaf);
 /* failure.c: the first one wins */
 enum hs_step hs_fail(struct hs *hs, enum hs_failure failure, uint8_t alert,
 		     const char *sentence);
+/* hs_fail_peer - by an alert of the peer, which gets none back */
+enum hs_step hs_fail_peer(struct hs *hs, int alert);
 enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error);
 
 /* alert.c: a fatal alert, sealed when the write key is in use */

@@ -9,6 +9,20 @@
 
 #include "handshake/internal.h"
 
+/* From here on the sequence numbers are OpenSSL's, KeyUpdates included. */
+static bool begin(struct hs *hs)
+{
+	if (hs->step != HS_DONE || hs->keys_taken)
+		return false;
+	if (hs->relayed)
+		return true;
+	hs->relayed = true;
+	hs_forget_secrets(hs);
+	/* An idle relay need not keep 32 KiB of record buffers. */
+	SSL_set_mode(hs->ssl, SSL_MODE_RELEASE_BUFFERS);
+	return true;
+}
+
 static int refuse(struct hs *hs, int ssl_error)
 {
 	bool no_memory = hs->no_memory;
@@ -25,10 +39,8 @@ ssize_t hs_read(struct hs *hs, const uint8_t *in, size_t in_len, size_t *used,
 	int ret;
 
 	*used = 0;
-	if (hs->step != HS_DONE || hs->keys_taken)
+	if (!begin(hs))
 		return -EPROTO;
-	/* An idle relay need not keep 32 KiB of record buffers. */
-	SSL_set_mode(hs->ssl, SSL_MODE_RELEASE_BUFFERS);
 	hs->in = in;
 	hs->in_len = in_len;
 	ERR_clear_error();
@@ -51,7 +63,7 @@ int hs_write(struct hs *hs, const uint8_t *data, size_t len)
 	size_t put;
 	int ret;
 
-	if (hs->step != HS_DONE || hs->keys_taken)
+	if (!begin(hs))
 		return -EPROTO;
 	if (!len)
 		return 0;
@@ -62,7 +74,7 @@ int hs_write(struct hs *hs, const uint8_t *data, size_t len)
 
 void hs_close(struct hs *hs)
 {
-	if (hs->step != HS_DONE || hs->keys_taken)
+	if (!begin(hs))
 		return;
 	ERR_clear_error();
 	SSL_shutdown(hs->ssl);

@@ -34,6 +34,12 @@ void hs_keys_wipe(struct ktls_keys *keys)
 	OPENSSL_cleanse(keys, sizeof(*keys));
 }
 
+void hs_forget_secrets(struct hs *hs)
+{
+	secret_wipe(&hs->rx_secret);
+	secret_wipe(&hs->tx_secret);
+}
+
 static int nibble(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -259,12 +265,11 @@ int hs_keys(struct hs *hs, struct ktls_keys *keys)
 {
 	int ret = -EIO;
 
-	if (hs->step == HS_DONE && !hs->keys_taken)
+	if (hs->step == HS_DONE && !hs->keys_taken && !hs->relayed)
 		ret = hs_derive(hs, keys);
 	if (!ret)
 		keys->max_payload = hs_max_fragment(hs->ssl);
 	hs->keys_taken = true;
-	secret_wipe(&hs->rx_secret);
-	secret_wipe(&hs->tx_secret);
+	hs_forget_secrets(hs);
 	return ret;
 }

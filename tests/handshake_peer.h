@@ -177,6 +177,9 @@ static inline void duo_connect(struct duo *d)
 static inline void duo_disconnect(struct duo *d)
 {
 	hs_free(d->hs);
+	if (d->client)
+		SSL_set_shutdown(d->client,
+				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(d->client);
 	d->hs = NULL;
 	d->client = NULL;
@@ -250,7 +253,7 @@ static inline void duo_run(struct duo *d)
 	do {
 		moved = false;
 		ERR_clear_error();
-		if (SSL_in_init(d->client))
+		if (!SSL_is_init_finished(d->client))
 			SSL_do_handshake(d->client);
 		moved |= duo_collect(d) > 0;
 		moved |= duo_feed(d);

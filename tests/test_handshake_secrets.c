@@ -3,7 +3,13 @@
  * Keys and sequence numbers: what they are is what a real client's records
  * say, so each test ends with a record each way.
  */
+#include <errno.h>
+
+#include <openssl/kdf.h>
+
 #include "tests/handshake_peer.h"
+
+#include "handshake/internal.h"
 
 TestSuite(secrets, .timeout = 30);
 
@@ -47,4 +53,318 @@ Test(secrets, the_keys_work_for_each_pair_with_an_ecdsa_certificate)
 Test(secrets, the_keys_work_for_each_pair_with_an_rsa_certificate)
 {
 	keys_work_for_each_pair("RSA");
+}
+
+Test(secrets, are_given_once)
+{
+	struct ktls_keys keys;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	keys = keys_of(&d);
+	duo_try_keys(&d, &keys);
+	cr_assert_eq(hs_keys(d.hs, &keys), -EIO);
+	cr_assert_eq(hs_write(d.hs, (const uint8_t *)"x", 1), -EPROTO);
+	duo_fini(&d);
+}
+
+Test(secrets, are_not_given_before_the_end)
+{
+	struct ktls_keys keys;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	cr_assert_eq(hs_keys(d.hs, &keys), -EIO);
+	duo_fini(&d);
+}
+
+Test(secrets, the_keys_work_when_bytes_come_one_at_a_time)
+{
+	for (size_t v = 0; v < COUNT(versions); v++) {
+		struct ktls_keys keys;
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		d.chunk = 1;
+		client_pair(&d, versions[v], KTLS_AES_128_GCM);
+		keys = keys_of(&d);
+		duo_try_keys(&d, &keys);
+		duo_fini(&d);
+	}
+}
+
+/* Tickets are records behind our Finished in TLS 1.3, before it in TLS 1.2. */
+Test(secrets, tickets_are_counted_as_the_records_they_are)
+{
+	static const unsigned int tickets[] = { 0, 1, 2, 8 };
+
+	for (size_t i = 0; i < COUNT(tickets); i++) {
+		for (size_t v = 0; v < COUNT(versions); v++) {
+			bool tls13 = versions[v] == KTLS_TLS13;
+			struct ktls_keys keys;
+			struct duo d;
+
+			duo_init(&d, "P-256");
+			d.config.tickets = tickets[i];
+			client_pair(&d, versions[v], KTLS_AES_256_GCM);
+			keys = keys_of(&d);
+			cr_assert_eq(keys.tx.seq, tls13 ? tickets[i] : 1);
+			cr_assert_eq(keys.rx.seq, tls13 ? 0 : 1);
+			duo_try_keys(&d, &keys);
+			cr_assert_eq(d.session != NULL, tickets[i] != 0);
+			duo_fini(&d);
+		}
+	}
+}
+
+Test(secrets, the_keys_work_after_a_resumption)
+{
+	for (size_t v = 0; v < COUNT(versions); v++) {
+		for (int c = 0; c < KTLS_CIPHERS; c++) {
+			struct ktls_keys keys;
+			struct hs_info info;
+			struct duo d;
+
+			duo_init(&d, "P-256");
+			client_pair(&d, versions[v], c);
+			keys = keys_of(&d);
+			duo_try_keys(&d, &keys);
+			duo_disconnect(&d);
+			duo_connect(&d);
+			SSL_set_session(d.client, d.session);
+			duo_done(&d);
+			hs_get_info(d.hs, &info);
+			cr_assert(info.resumed);
+			cr_assert_eq(hs_keys(d.hs, &keys), 0);
+			/* one ticket is renewed, as each is used once */
+			cr_assert_eq(keys.tx.seq, 1);
+			duo_try_keys(&d, &keys);
+			duo_fini(&d);
+		}
+	}
+}
+
+/* Long names in the session make tickets of two records of 512 bytes each. */
+Test(secrets, records_of_a_small_fragment_length_are_counted)
+{
+	uint8_t alpn[200];
+	char name[240] = "";
+
+	memset(name, 'n', sizeof(name) - 1);
+	memset(alpn, 'p', sizeof(alpn));
+	alpn[0] = sizeof(alpn) - 1;
+	for (size_t v = 0; v < COUNT(versions); v++) {
+		struct ktls_keys keys;
+		struct duo d;
+
+		duo_init(&d, "RSA");
+		d.config.alpn = alpn;
+		d.config.alpn_len = sizeof(alpn);
+		SSL_CTX_set_alpn_protos(d.client_ctx, alpn, sizeof(alpn));
+		client_pair(&d, versions[v], KTLS_CHACHA20_POLY1305);
+		SSL_CTX_set_tlsext_max_fragment_length(
+			d.client_ctx, TLSEXT_max_fragment_length_512);
+		duo_connect(&d);
+		SSL_set_tlsext_host_name(d.client, name);
+		duo_done(&d);
+		cr_assert_eq(hs_keys(d.hs, &keys), 0);
+		cr_assert_eq(keys.max_payload, 512);
+		if (versions[v] == KTLS_TLS13)
+			cr_assert_eq(keys.tx.seq, 4);
+		duo_try_keys(&d, &keys);
+		duo_fini(&d);
+	}
+}
+
+Test(secrets, the_keys_work_after_a_hello_retry_request)
+{
+	struct ktls_keys keys;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	cr_assert(SSL_CTX_set1_groups_list(d.ctx->ssl, "X25519:P-256"));
+	duo_disconnect(&d);
+	cr_assert(SSL_CTX_set1_groups_list(d.client_ctx, "P-384:P-256"));
+	keys = keys_of(&d);
+	cr_assert_eq(keys.version, KTLS_TLS13);
+	duo_try_keys(&d, &keys);
+	duo_fini(&d);
+}
+
+/* Early data is refused and thrown away; it never counts as a record. */
+Test(secrets, the_keys_work_after_refused_early_data)
+{
+	struct ktls_keys keys;
+	struct duo d;
+	size_t put;
+
+	duo_init(&d, "P-256");
+	keys = keys_of(&d);
+	duo_try_keys(&d, &keys);
+	duo_disconnect(&d);
+	duo_connect(&d);
+	cr_assert(SSL_SESSION_set_max_early_data(d.session, 1000));
+	SSL_set_session(d.client, d.session);
+	cr_assert_eq(SSL_write_early_data(d.client, "early", 5, &put), 1);
+	duo_done(&d);
+	cr_assert_eq(SSL_get_early_data_status(d.client),
+		     SSL_EARLY_DATA_REJECTED);
+	cr_assert_eq(hs_keys(d.hs, &keys), 0);
+	cr_assert_eq(keys.rx.seq, 0);
+	duo_try_keys(&d, &keys);
+	duo_fini(&d);
+}
+
+/* The client's own view of its keys in TLS 1.2, by libcrypto's PRF. */
+static void client_keys12(struct duo *d, struct ktls_keys *keys)
+{
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+	EVP_KDF_CTX *c = EVP_KDF_CTX_new(kdf);
+	uint8_t master[48], randoms[64], block[40];
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string("digest", (char *)"SHA256", 0),
+		OSSL_PARAM_construct_octet_string("secret", master, 48),
+		OSSL_PARAM_construct_octet_string("seed",
+						  (char *)"key expansion", 13),
+		OSSL_PARAM_construct_octet_string("seed", randoms, 64),
+		OSSL_PARAM_END,
+	};
+
+	SSL_SESSION_get_master_key(SSL_get_session(d->client), master, 48);
+	SSL_get_server_random(d->client, randoms, 32);
+	SSL_get_client_random(d->client, randoms + 32, 32);
+	cr_assert_eq(EVP_KDF_derive(c, block, sizeof(block), params), 1);
+	EVP_KDF_CTX_free(c);
+	EVP_KDF_free(kdf);
+	memset(keys, 0, sizeof(*keys));
+	keys->version = KTLS_TLS12;
+	keys->cipher = KTLS_AES_128_GCM;
+	memcpy(keys->tx.key, block, 16);
+	memcpy(keys->rx.key, block + 16, 16);
+	memcpy(keys->tx.iv, block + 32, 4);
+	memcpy(keys->rx.iv, block + 36, 4);
+}
+
+/* A flight each way, so that the client's last one is under way. */
+static void run_to_client_finished(struct duo *d)
+{
+	SSL_do_handshake(d->client);
+	duo_collect(d);
+	while (duo_feed(d))
+		;
+	duo_deliver(d);
+	SSL_do_handshake(d->client);
+	cr_assert(duo_collect(d));
+}
+
+static size_t record_at(const struct duo *d, size_t offset)
+{
+	return offset + 5 + (d->wire[offset + 3] << 8 | d->wire[offset + 4]);
+}
+
+static const size_t chunks[] = { 0, 1, 7 };
+
+/* What the client says in one breath with its Finished is the kernel's. */
+static void take_keys_beside_data(struct duo *d)
+{
+	size_t len = d->wire_len;
+	struct ktls_keys keys;
+	uint8_t *text;
+	uint8_t type;
+
+	while (duo_feed(d))
+		;
+	cr_assert_eq(d->step, HS_DONE, "%s", hs_error(d->hs));
+	cr_assert_lt(d->wire_len, len);
+	cr_assert_eq(record_at(d, 0), d->wire_len);
+	cr_assert_eq(hs_keys(d->hs, &keys), 0);
+	cr_assert_eq(record_open(&keys, &keys.rx, d->wire, &type, &text), 5);
+	cr_assert_arr_eq(text, "GET /", 5);
+}
+
+Test(secrets, data_behind_the_finished_is_not_taken)
+{
+	for (size_t i = 0; i < COUNT(chunks); i++) {
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		d.chunk = chunks[i];
+		duo_connect(&d);
+		run_to_client_finished(&d);
+		cr_assert_eq(SSL_write(d.client, "GET /", 5), 5);
+		duo_collect(&d);
+		take_keys_beside_data(&d);
+		duo_fini(&d);
+	}
+}
+
+/* TLS 1.2: sent before our Finished (RFC 7918, false start) */
+Test(secrets, data_of_a_false_start_is_not_taken)
+{
+	for (size_t i = 0; i < COUNT(chunks); i++) {
+		struct ktls_keys client;
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		d.chunk = chunks[i];
+		client_pair(&d, KTLS_TLS12, KTLS_AES_128_GCM);
+		duo_connect(&d);
+		run_to_client_finished(&d);
+		client_keys12(&d, &client);
+		client.tx.seq = 1;
+		d.wire_len += record_seal(&client, 23, "GET /", 5,
+					  d.wire + d.wire_len);
+		take_keys_beside_data(&d);
+		duo_fini(&d);
+	}
+}
+
+/* Opens the client's Finished and seals it again as records of 4 bytes. */
+static int split_finished(struct duo *d, struct ktls_keys *client)
+{
+	struct ktls_keys open = *client;
+	size_t at = 0;
+	uint8_t finished[64];
+	uint8_t *text;
+	uint8_t type;
+	int n = 0;
+	int len;
+
+	while (record_at(d, at) < d->wire_len)
+		at = record_at(d, at);
+	len = record_open(&open, &open.tx, d->wire + at, &type, &text);
+	cr_assert_eq(len, 16);
+	memcpy(finished, text, len);
+	d->wire_len = at;
+	for (int i = 0; i < len; i += 4, n++)
+		d->wire_len += record_seal(client, type, finished + i, 4,
+					   d->wire + d->wire_len);
+	return n;
+}
+
+Test(secrets, a_finished_in_several_records_counts_as_several)
+{
+	struct ktls_keys client;
+	struct ktls_keys keys;
+	uint8_t record[64];
+	uint8_t *text;
+	uint8_t type;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	client_pair(&d, KTLS_TLS12, KTLS_AES_128_GCM);
+	duo_connect(&d);
+	run_to_client_finished(&d);
+	client_keys12(&d, &client);
+	cr_assert_eq(split_finished(&d, &client), 4);
+	while (duo_feed(&d))
+		;
+	cr_assert_eq(d.step, HS_DONE, "%s", hs_error(d.hs));
+	cr_assert_eq(hs_keys(d.hs, &keys), 0);
+	cr_assert_eq(keys.rx.seq, 4);
+	record_seal(&client, 23, "data", 4, record);
+	cr_assert_eq(record_open(&keys, &keys.rx, record, &type, &text), 4);
+	duo_fini(&d);
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "tests/handshake_peer.h"
+
+TestSuite(handshake, .timeout = 30);
+
+struct bad {
+	const char *name;
+	const char *bytes;
+	size_t len;
+	enum hs_failure failure;
+	int alert;		/* -1: none is sent */
+};
+
+#define BYTES(s) s, sizeof(s) - 1
+#define HELLO(version, body) "\x16" version body
+
+static const struct bad bad[] = {
+	{ "GET", BYTES("GET / HTTP/1.1\r\n\r\n"), HS_F_HTTP, 10 },
+	{ "POST", BYTES("POST / HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "HEAD", BYTES("HEAD / HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "PUT", BYTES("PUT /x HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "DELETE", BYTES("DELETE /x HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "PATCH", BYTES("PATCH /x HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "OPTIONS", BYTES("OPTIONS * HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "CONNECT", BYTES("CONNECT a:443 HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "TRACE", BYTES("TRACE / HTTP/1.1\r\n"), HS_F_HTTP, 10 },
+	{ "HTTP/2", BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), HS_F_HTTP, 10 },
+	{ "nearly HTTP", BYTES("GETTING / HTTP/1.1\r\n"), HS_F_GARBAGE, 10 },
+	{ "SSLv2", BYTES("\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10"),
+	  HS_F_SSLV2, 70 },
+	{ "SSLv2 hello of TLS 1.0", BYTES("\x80\x2e\x01\x03\x01\x00\x15\x00"),
+	  HS_F_SSLV2, 70 },
+	{ "SSLv2 but no hello", BYTES("\x80\x2e\x02\x00\x02\x00\x15\x00"),
+	  HS_F_GARBAGE, 10 },
+	{ "zeroes", BYTES("\0\0\0\0\0\0\0\0\0\0"), HS_F_GARBAGE, 10 },
+	{ "SSH", BYTES("SSH-2.0-OpenSSH_9.2\r\n"), HS_F_GARBAGE, 10 },
+	{ "another major version", BYTES("\x16\x04\x01\x00\x05hello"),
+	  HS_F_GARBAGE, 10 },
+	{ "application data first", BYTES("\x17\x03\x03\x00\x05hello"),
+	  HS_F_GARBAGE, 10 },
+	{ "ChangeCipherSpec first", BYTES("\x14\x03\x03\x00\x01\x01"),
+	  HS_F_GARBAGE, 10 },
+	{ "heartbeat first", BYTES("\x18\x03\x03\x00\x03\x01\x40\x00"),
+	  HS_F_GARBAGE, 10 },
+	{ "a record of 65,535 bytes", BYTES("\x16\x03\x01\xff\xff\x01\x00\x00"),
+	  HS_F_RECORD_OVERFLOW, 22 },
+	{ "a record over 2^14 in the clear",
+	  BYTES("\x16\x03\x01\x48\x01\x01\x00\x00"), HS_F_RECORD_OVERFLOW, 22 },
+	{ "an empty handshake record, then data",
+	  BYTES("\x16\x03\x01\x00\x00\x17\x03\x03\x00\x01x"), HS_F_PROTOCOL,
+	  10 },
+	{ "a ServerHello", BYTES("\x16\x03\x01\x00\x04\x02\x00\x00\x00"),
+	  HS_F_PROTOCOL, 10 },
+	{ "an empty ClientHello", BYTES("\x16\x03\x01\x00\x04\x01\x00\x00\x00"),
+	  HS_F_PROTOCOL, 50 },
+	{ "a ClientHello of 16 MiB",
+	  BYTES("\x16\x03\x01\x00\x04\x01\xff\xff\xff"), HS_F_PROTOCOL, 47 },
+	{ "a fatal alert", BYTES("\x15\x03\x01\x00\x02\x02\x28"), HS_F_ALERT,
+	  -1 },
+	{ "a close_notify", BYTES("\x15\x03\x03\x00\x02\x01\x00"), HS_F_ALERT,
+	  -1 },
+	{ "an alert of one byte", BYTES("\x15\x03\x01\x00\x01\x02"),
+	  HS_F_GARBAGE, 10 },
+};
+
+/* All at once and one byte at a time; then again, which changes nothing. */
+static void feed_bad(struct hs_ctx *ctx, const struct bad *b, size_t chunk)
+{
+	struct hs *hs = hs_new(ctx);
+	enum hs_step step = HS_MORE;
+	struct ocsp_bytes out;
+	size_t used;
+
+	for (size_t i = 0; i < b->len && step == HS_MORE; i += chunk) {
+		size_t n = b->len - i < chunk ? b->len - i : chunk;
+		uint8_t *arrival = malloc(n);
+
+		memcpy(arrival, b->bytes + i, n);
+		step = hs_feed(hs, arrival, n, 0, &used);
+		cr_assert_leq(used, n);
+		free(arrival);
+	}
+	cr_expect_eq(step, HS_FAIL, "%s: step %d", b->name, step);
+	cr_expect_eq(hs_failure(hs), b->failure, "%s: failure %d, %s", b->name,
+		     hs_failure(hs), hs_error(hs));
+	cr_expect(hs_error(hs)[0], "%s: no sentence", b->name);
+	cr_expect_eq(hs_feed(hs, (const uint8_t *)"x", 1, 0, &used), HS_FAIL);
+	cr_expect_eq(used, 0);
+	hs_abort(hs, 80);
+	out = hs_output(hs);
+	cr_expect_eq(out.len, b->alert < 0 ? 0 : 7, "%s: %zu bytes", b->name,
+		     out.len);
+	if (out.len == 7) {
+		cr_expect_arr_eq(out.data, "\x15\x03", 2);
+		cr_expect_arr_eq(out.data + 3, "\x00\x02\x02", 3);
+		cr_expect_eq(out.data[6], b->alert, "%s: alert %d, %s", b->name,
+			     out.data[6], hs_error(hs));
+	}
+	hs_free(hs);
+}
+
+Test(handshake, bad_bytes_get_their_reason_and_one_alert)
+{
+	static const size_t chunks[] = { 1, 2, 3, 5, 1000 };
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		for (size_t c = 0; c < COUNT(chunks); c++)
+			feed_bad(d.ctx, &bad[i], chunks[c]);
+	}
+	duo_fini(&d);
+}
