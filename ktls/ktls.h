@@ -99,8 +99,7 @@ int ktls_accept(struct ktls_queue *q, struct ktls_conn *c,
 
 /*
  * ktls_recv - receive application data
- * Returns bytes; 0: clean end (close_notify); -ECONNRESET: cut off without one
- * (a relay, once ktls_shutdown() was called, cannot tell and says this);
+ * Returns bytes; 0: clean end (close_notify); -ECONNRESET: cut off without one;
  * -EPROTO: fatal alert, see @c->alert, or a record out of place; -EBADMSG:
  * one that does not decrypt; -EKEYEXPIRED: the peer changed its key, which
  * this connection cannot follow; -EAGAIN, -EINTR and others from recvmsg(2).
