@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors in messages of a Unix socket (SCM_RIGHTS, unix(7)). */
+#ifndef KTLS_DESCRIPTORS_H
+#define KTLS_DESCRIPTORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* As many as fit into the control buffer: 256 bytes of it. */
+#define KTLS_FDS_MAX 60
+
+/* @truncated: the message, its descriptors or both came in part only. */
+struct ktls_fds {
+	size_t n;
+	bool truncated;
+	int fd[KTLS_FDS_MAX];
+};
+
+/*
+ * ktls_recv_fds - receive one message, never blocks
+ * @fds:   gets every descriptor that came, expected or not; the caller closes
+ * @flags: MSG_CMSG_CLOEXEC or 0
+ * Returns the message's length, or -errno and no descriptor.
+ */
+ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
+		      int flags);
+
+/*
+ * ktls_send_fds - send one message, never blocks
+ * @n: how many descriptors of @fd go with it, 2 at most; they stay open here
+ * Returns 0 or -errno.
+ */
+int ktls_send_fds(int sock, const void *buf, size_t len, const int *fd,
+		  size_t n);
+
+void ktls_close_fds(struct ktls_fds *fds);
+
+#endif
