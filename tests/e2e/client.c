@@ -34,6 +34,7 @@ static const char usage[] =
 "  --cut              end it ourselves, with nothing but a FIN\n"
 "  --pause N          after N bytes print 'paused', go on at a line on stdin\n"
 "  --wait             after the handshake likewise, before the request\n"
+"  --late             before our Finished likewise\n"
 "  --timeout MS       for every single wait (10000)";
 /* clang-format on */
 
@@ -47,7 +48,7 @@ static struct {
 	size_t get, put, pause;
 	int mode, end;
 	int split_ms, timeout_ms, max_fragment;
-	int fin, resume, no_tickets, wait;
+	int fin, resume, no_tickets, wait, late;
 } opt = {.name = "localhost", .timeout_ms = 10000, .pause = SIZE_MAX};
 
 /* One connection, and what is to be said about it at the end. */
@@ -198,6 +199,14 @@ static bool fill(struct client *c)
 	return false;
 }
 
+static void hold_on(void)
+{
+	opt.pause = SIZE_MAX;
+	printf("paused\n");
+	fflush(stdout);
+	wait_line();
+}
+
 static bool handshake(struct client *c)
 {
 	int rc;
@@ -214,18 +223,12 @@ static bool handshake(struct client *c)
 		if (!fill(c))
 			return false;
 	}
+	if (opt.late)
+		hold_on();
 	c->hs_ms = now_ms() - c->start_ms;
 	if (opt.mode == COALESCE || opt.mode == SPLIT)
 		return true;
 	return flush(c, false) == 0;
-}
-
-static void hold_on(void)
-{
-	opt.pause = SIZE_MAX;
-	printf("paused\n");
-	fflush(stdout);
-	wait_line();
 }
 
 static bool upload(struct client *c)
@@ -451,6 +454,7 @@ static const struct option options[] = {
 	{"no-tickets", 0, &opt.no_tickets, 1},
 	{"resume", 0, &opt.resume, 1},
 	{"wait", 0, &opt.wait, 1},
+	{"late", 0, &opt.late, 1},
 	{NULL, 0, NULL, 0},
 };
 

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What is not TLS, or not for us: the alert, the counter, and nothing else.
+. "$(dirname "$0")/tools.sh"
+
+failed='ktlsd_handshakes_failed_total'
+up handshake_timeout=2s
+consume
+
+# input, alert (-1: none), reason
+while read -r input alert reason; do
+	before=$(metric "$failed{reason=\"$reason\"}")
+	line=$(raw "$input")
+	is "$input: alert $alert" "$(field alert <<<"$line")" "$alert"
+	check "$input: counted as $reason" wait_for 5 metric_is \
+		"$failed{reason=\"$reason\"}" $((before + 1))
+done <<END
+probe -1 probe
+http 70 http
+connect 70 http
+sslv2 70 sslv2
+big 22 record_overflow
+bigheader 22 record_overflow
+alert -1 alert
+garbage 70 garbage
+early 10 protocol
+serverhello 10 protocol
+hello 50 protocol
+cut -1 truncated
+END
+for input in silence part; do
+	line=$(raw $input)
+	between "$input: closed at the deadline" "$(field ms <<<"$line")" \
+		1900 4000
+done
+is "both are counted" "$(metric "$failed{reason=\"timeout\"}")" 2
+is "nothing was counted twice" "$(metric $failed)" 14
+check_fails "a probe is not logged" grep -qi probe "$KTLSD_LOG"
+matches "an honest client is served" "$(client --get 1000)" 'result=ok '
+is "by the same workers" "$(metric ktlsd_worker_restarts_total)" 0
+
+# All of them at once beside honest clients.
+for n in 1 2 3 4 5; do
+	for input in probe http sslv2 big alert garbage early hello cut; do
+		raw $input >/dev/null &
+		PIDS+=($!)
+	done
+done
+matches "together they cost honest clients nothing" \
+	"$(swarm -n 100 -j 16)" '^ok=100 failed=0 lost=0 '
+check "each of them is counted" wait_for 10 metric_is $failed $((14 + 45))
+stop_ktlsd
+stop "$CONSUMER"
+
+config handshake_timeout=2s >"$DIR/ktlsd.conf"
+start_ktlsd "$DIR/ktlsd.conf" -v || bail "ktlsd did not start with -v"
+PORT=$(port_of web)
+raw probe
+check "with -v a probe is logged" wait_for 5 grep -qi probe "$KTLSD_LOG"

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Clients that others wrote.
+. "$(dirname "$0")/tools.sh"
+
+up
+consume
+request='GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+url=https://localhost:$PORT
+curl() {
+	command curl -sS --max-time 60 --resolve "localhost:$PORT:127.0.0.1" \
+		--cacert "$PKI/ca.pem" --cert-status "$@"
+}
+
+for version in 1.2 1.3; do
+	v="--tlsv$version --tls-max $version"
+	curl $v -o "$DIR/body" "$url/bytes/3000000"
+	is "curl, TLS $version, downloads" "$? $(stat -c %s "$DIR/body")" \
+		"0 3000000"
+	is "curl, TLS $version, uploads the same" \
+		"$(curl $v -H Expect: -T "$DIR/body" "$url/sink")" \
+		"$(sha256sum <"$DIR/body" | cut -d' ' -f1)"
+done
+is "curl keeps a connection alive" \
+	"$(curl "$url/one" "$url/two" -w ' %{num_connects} ')" "/one 1 /two 0 "
+
+# s_client and gnutls-cli stop at the end of their input.
+talk() { # COMMAND...
+	printf "$request" | cat - "$DIR/open" | timeout 20 "$@" 2>&1
+}
+mkfifo "$DIR/open"
+sleep 60 >"$DIR/open" &
+PIDS+=($!)
+for version in 1_2 1_3; do
+	out=$(talk openssl s_client -connect "127.0.0.1:$PORT" -tls$version \
+		-servername localhost -CAfile "$PKI/ca.pem" -status \
+		-verify_return_error -verify_hostname localhost)
+	matches "openssl s_client, TLS $version" "$out" '^/hello'
+	matches "with a good staple" "$out" 'Cert Status: good'
+	out=$(talk openssl s_client -connect "127.0.0.1:$PORT" -tls$version \
+		-CAfile "$PKI/ca.pem" -maxfraglen 1024)
+	matches "openssl s_client -maxfraglen 1024, TLS $version" "$out" \
+		'^/hello'
+done
+case $(mode)/$(uname -r) in
+relay/*) expected="0 2" ;;
+*/6.1.* | */6.12.*) expected="2 0" ;;
+*) expected="0 0" ;;
+esac
+is "which is relayed and counted where the kernel cannot hold it" \
+	"$(metric 'ktlsd_relayed_total{reason="max_fragment"}') $((
+		$(metric 'ktlsd_relayed_total{reason="unavailable"}') > 1 ? 2 : 0))" \
+	"$expected"
+for version in 1.2 1.3; do
+	out=$(talk gnutls-cli --x509cafile "$PKI/ca.pem" -p "$PORT" \
+		--priority "NORMAL:-VERS-ALL:+VERS-TLS$version" localhost)
+	matches "gnutls-cli, TLS $version" "$out" '^/hello'
+	matches "trusts us, staple included" "$out" 'Status: The certificate is trusted'
+done

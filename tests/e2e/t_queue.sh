@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The accept queue when it is full, unread, or has no reader at all.
+. "$(dirname "$0")/tools.sh"
+waits='ktlsd_queue_waits_total'
+
+grown() { # METRIC - it is not 0
+	[ "$(metric "$1")" -gt 0 ]
+}
+all_served() { # NAME N PID
+	matches "$1" "$(ends swarm "$3")" "^ok=$2 failed=0 lost=0 "
+	rm -f "$DIR/swarm.in"
+}
+# Processes die with the consumer; ours is a registrar and its servers.
+kill_consumer() {
+	local all
+	all="$CONSUMER $(servers)"
+	kill -KILL $all
+	wait "$CONSUMER" 2>/dev/null
+	for pid in $all; do
+		wait_for 5 gone "$pid"
+	done
+}
+
+# Nobody there yet.
+up
+held_swarm swarm -n 10 -j 10
+pid=$SPAWNED
+check "without a consumer connections wait, counted" \
+	wait_for 10 grown "$waits{reason=\"no_consumer\"}"
+consume
+all_served "the first consumer gets them" 10 "$pid"
+is "and is seen" "$(metric 'ktlsd_registrations{route="web"}')" 1
+stop "$CONSUMER"
+check "its end is seen too" wait_for 5 metric_is \
+	'ktlsd_registrations{route="web"}' 0
+
+# A consumer that registers and takes nothing, and is killed.
+consume -h
+held_swarm swarm -n 20 -j 20
+pid=$SPAWNED
+check "20 connections are in the queue" wait_for 10 metric_is \
+	'ktlsd_queue_depth{route="web"}' 20
+kill_consumer
+consume
+all_served "the next consumer gets what a killed one left" 20 "$pid"
+stop "$CONSUMER"
+
+# A consumer that is killed on taking its third: only those three are lost.
+consume -t 3
+held_swarm swarm -n 20 -j 20
+pid=$SPAWNED
+check "a consumer dies in the middle of its work" wait_for 10 grep -q \
+	event=child "$CONSUMER_LOG"
+wait_for 5 gone "$CONSUMER"
+consume
+matches "the others are served by the next one" "$(ends swarm "$pid")" \
+	'^ok=17 failed=3 lost=0 '
+rm -f "$DIR/swarm.in"
+stop "$CONSUMER"
+
+# A consumer with no descriptor left.
+consume -l 20
+held_swarm swarm -n 40 -j 40 -k
+pid=$SPAWNED
+check "at its descriptor limit a consumer takes nothing more" \
+	wait_for 10 grep -q event=full "$CONSUMER_LOG"
+sleep 0.3
+taken=$(events accept)
+between "it has taken what it could" "$taken" 5 17
+kill -USR2 "$CONSUMER"
+check "with more descriptors it takes the rest" wait_for 10 paused swarm
+release swarm
+all_served "nothing was destroyed" 40 "$pid"
+kill -TERM "$CONSUMER"
+wait_for 5 gone "$CONSUMER"
+matches "nor reported lost" "$(grep event=stats "$CONSUMER_LOG")" \
+	'accepted=40 .* lost=0 '
+stop_ktlsd
+
+# A queue of 4.
+up queue=4
+consume -h
+held_swarm swarm -n 60 -j 60
+pid=$SPAWNED
+check "a full queue makes them wait, counted" \
+	wait_for 10 grown "$waits{reason=\"full\"}"
+kill_consumer
+consume
+all_served "all are served in the end" 60 "$pid"
+stop "$CONSUMER"
+stop_ktlsd
+
+# More descriptors in flight than the workers' user may have.
+name="descriptors in flight beyond the user's limit wait, counted"
+if root_or_skip "$name"; then
+	up
+	consume -h
+	for worker in $(worker_pids); do
+		prlimit --pid "$worker" --nofile=60:60
+	done
+	held_swarm swarm -n 150 -j 150
+	pid=$SPAWNED
+	check "$name" wait_for 10 grown "$waits{reason=\"too_many_refs\"}"
+	kill_consumer
+	consume
+	all_served "all are served when they are taken" 150 "$pid"
+	stop "$CONSUMER"
+	stop_ktlsd
+fi
+
+# What nobody fetches in time.
+up hold_timeout=1s
+line=$(client --get 10)
+matches "without a consumer a connection ends after hold_timeout" "$line" \
+	'result=fail .*end=(close_notify|fin|rst|error)'
+between "not much later" "$(field ms <<<"$line")" 900 4000
+is "it is counted" "$(metric ktlsd_queue_expired_total)" 1
+consume -h
+line=$(client --get 10)
+matches "the same in the queue of one that takes nothing" "$line" \
+	'result=fail .*end=(close_notify|fin|rst|error)'
+is "counted too" "$(metric ktlsd_queue_expired_total)" 2
+stop "$CONSUMER"
+consume
+matches "later ones are served" "$(client --get 10)" 'result=ok '

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Workers: one stopped, one killed, all out of descriptors, all told to end.
+. "$(dirname "$0")/tools.sh"
+
+shares() {
+	"$B/ktlsctl" -s "$DIR/control.sock" metrics |
+		awk '/^ktlsd_connections_accepted_total/ { printf "%d ", $2 }'
+}
+
+up workers=2
+consume
+matches "400 connections are served" "$(swarm -n 400 -j 32 -r)" \
+	'^ok=400 failed=0 '
+read -r a b _ <<<"$(shares)"
+between "they are shared within 20 % ($a, $b)" \
+	$((100 * (a > b ? a : b) / ((a < b ? a : b) + 1))) 99 120
+
+# One worker stands still.
+read -r first second _ <<<"$(worker_pids)"
+for stopped in $first $second; do
+	kill -STOP "$stopped"
+	line=$(swarm -n 60 -j 4 -t 20000)
+	kill -CONT "$stopped"
+	matches "with a worker stopped nobody is stranded" "$line" \
+		'^ok=60 failed=0 lost=0 '
+	between "nor waits long" "$(field slowest_ms <<<"$line")" 0 1000
+done
+
+# One dies, again and again: each new one comes a little later.
+restarted() { # N
+	[ "$(metric ktlsd_worker_restarts_total)" = "$1" ] &&
+		[ "$(worker_pids | wc -w)" = 2 ]
+}
+victim=$(worker_pids | awk '{ print $1 }')
+for n in 1 2 3 4; do
+	begun=${EPOCHREALTIME/./}
+	kill -KILL "$victim"
+	matches "death $n: the other worker serves" "$(client --get 1000)" \
+		'result=ok '
+	check "death $n: a new one is started" wait_for 20 restarted $n
+	took=$(((${EPOCHREALTIME/./} - begun) / 1000))
+	[ $n -gt 1 ] || first_took=$took
+	victim=$(worker_pids | tr ' ' '\n' | sort -n | tail -n 1)
+done
+between "the fourth waits longer than the first ($first_took ms)" \
+	$took $((first_took + 100)) 20000
+matches "all is well after that" "$(swarm -n 40 -j 8)" '^ok=40 failed=0 '
+stop_ktlsd
+stop "$CONSUMER"
+
+# No descriptor is left for another connection.
+name="out of descriptors, accepting pauses"
+if root_or_skip "$name"; then
+	up handshake_timeout=3s
+	consume
+	for worker in $(worker_pids); do
+		used=$(ls "/proc/$worker/fd" | sort -n | tail -n 1)
+		prlimit --pid "$worker" --nofile=$((used + 11)):$((used + 11))
+	done
+	held_swarm stalled -n 60 -s 3
+	pid=$SPAWNED
+	paused_or_bail stalled
+	paused_accepting() {
+		[ "$(metric 'ktlsd_accept_pauses_total{reason="descriptors"}')" -gt 0 ]
+	}
+	check "$name, counted" wait_for 5 paused_accepting
+	before=$(cpu_ms $(worker_pids))
+	sleep 1
+	between "and does not use the CPU" \
+		$(($(cpu_ms $(worker_pids)) - before)) 0 200
+	line=$(client --timeout 25000 --get 1000)
+	matches "an honest client waits, but is served" "$line" 'result=ok '
+	matches "nobody was dropped silently" "$(ends stalled "$pid" 40)" \
+		'^closed=60 open=0 '
+	matches "it has recovered" "$(client --get 1000)" 'result=ok '
+	stop_ktlsd
+	stop "$CONSUMER"
+fi
+
+# SIGTERM.
+refuses() {
+	! (exec 9<>"/dev/tcp/127.0.0.1/$PORT")
+}
+up handshake_timeout=20s
+consume
+held_client late --version 1.3 --late --get 100000
+pid=$SPAWNED
+paused_or_bail late
+kill -TERM "$KTLSD_PID"
+check "at SIGTERM accepting stops" wait_for 5 refuses
+check_fails "a handshake in flight holds ktlsd up" gone "$KTLSD_PID"
+release late
+matches "it is finished, and handed off" "$(ends late "$pid")" 'result=ok '
+check "then ktlsd ends" wait_for 5 gone "$KTLSD_PID"
+wait "$KTLSD_PID"
+is "with status 0" $? 0
+stop "$CONSUMER"
+
+up handshake_timeout=2s
+consume
+held_swarm silent -n 3 -s 5
+paused_or_bail silent
+begun=$SECONDS
+stop_ktlsd 10
+is "one that never finishes does not, beyond its deadline" \
+	"$? $((SECONDS - begun < 6))" "0 1"
+stop "$CONSUMER"
+
+up ktls=off drain_timeout=15s
+consume
+held_client relayed --get 4M --pause 1M
+pid=$SPAWNED
+paused_or_bail relayed
+kill -TERM "$KTLSD_PID"
+wait_for 5 refuses
+release relayed
+matches "a relayed transfer is finished after SIGTERM" \
+	"$(ends relayed "$pid")" 'result=ok .*end=close_notify'
+check "then ktlsd ends" wait_for 10 gone "$KTLSD_PID"
+stop "$CONSUMER"
+
+up ktls=off drain_timeout=1s
+consume
+held_client stuck --get 64M --pause 1M
+paused_or_bail stuck
+begun=$SECONDS
+stop_ktlsd 10
+is "but it is given no more than drain_timeout" \
+	"$? $((SECONDS - begun < 5))" "0 1"
