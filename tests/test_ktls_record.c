@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ktls/ktls.h"
+
+/* Over a relay; records proper need a kernel: test_ktls_record_kernel.c. */
+TestSuite(relayed, .timeout = 20);
+
+static struct ktls_conn conn;
+static int relay;	/* ktlsd's end */
+
+static void open_pair(void)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	conn = (struct ktls_conn){ .fd = pair[0], .mode = KTLS_RELAY };
+	relay = pair[1];
+}
+
+static void close_pair(void)
+{
+	if (conn.fd >= 0)
+		close(conn.fd);
+	close(relay);
+}
+
+Test(relayed, carries_data_both_ways, .init = open_pair, .fini = close_pair)
+{
+	char buf[16];
+
+	cr_assert_eq(write(relay, "ping", 4), 4);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 4);
+	cr_expect_eq(ktls_send(&conn, "pong!", 5, 0), 5);
+	cr_expect_eq(read(relay, buf, sizeof(buf)), 5);
+}
+
+Test(relayed, says_a_half_close_is_a_clean_end, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[16];
+
+	cr_assert_eq(write(relay, "last", 4), 4);
+	shutdown(relay, SHUT_WR);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 4);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 0);
+	cr_expect(conn.got_close);
+	/* And our direction is still open. */
+	cr_expect_eq(ktls_send(&conn, "reply", 5, 0), 5);
+	cr_expect_eq(read(relay, buf, sizeof(buf)), 5);
+	close(relay);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 0, "once clean");
+}
+
+Test(relayed, says_a_close_is_a_truncation, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[16];
+
+	cr_assert_eq(write(relay, "half", 4), 4);
+	close(relay);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 4);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), -ECONNRESET);
+	cr_expect(!conn.got_close);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), -ECONNRESET);
+}
+
+Test(relayed, never_calls_an_unknown_end_clean, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[16];
+
+	cr_assert_eq(ktls_shutdown(&conn), 0);
+	close(relay);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), -ECONNRESET);
+}
+
+Test(relayed, gives_no_end_for_a_length_of_zero, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[1];
+
+	cr_expect_eq(ktls_recv(&conn, buf, 0), 0);
+	cr_expect(!conn.got_close);
+}
+
+Test(relayed, says_eagain_when_there_is_nothing, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[16];
+
+	fcntl(conn.fd, F_SETFL, O_NONBLOCK);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), -EAGAIN);
+}
+
+Test(relayed, half_closes_at_shutdown, .init = open_pair, .fini = close_pair)
+{
+	char buf[16];
+
+	cr_expect_eq(ktls_shutdown(&conn), 0);
+	cr_expect(conn.sent_close);
+	cr_expect_eq(ktls_shutdown(&conn), 0, "again");
+	cr_expect_eq(read(relay, buf, sizeof(buf)), 0);
+	cr_expect_eq(write(relay, "more", 4), 4);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 4);
+	cr_expect_eq(ktls_send(&conn, "x", 1, 0), -EPIPE, "and no SIGPIPE");
+}
+
+Test(relayed, closes_its_descriptor, .init = open_pair, .fini = close_pair)
+{
+	const int fd = conn.fd;
+
+	ktls_close(&conn);
+	cr_expect_eq(conn.fd, -1);
+	cr_expect_eq(fcntl(fd, F_GETFD), -1);
+}
+
+Test(relayed, sends_a_file, .init = open_pair, .fini = close_pair)
+{
+	char name[] = "/tmp/test_ktls_record.XXXXXX", buf[16];
+	const int fd = mkstemp(name);
+	off_t offset = 2;
+
+	cr_assert_geq(fd, 0);
+	unlink(name);
+	cr_assert_eq(write(fd, "0123456789", 10), 10);
+	cr_expect_eq(ktls_sendfile(&conn, fd, &offset, 5), 5);
+	cr_expect_eq(offset, 7);
+	cr_expect_eq(read(relay, buf, sizeof(buf)), 5);
+	cr_expect(!memcmp(buf, "23456", 5));
+	close(fd);
+	cr_expect_eq(ktls_sendfile(&conn, fd, &offset, 5), -EBADF);
+}
