@@ -129,32 +129,6 @@ out:
 	yaml_parser_delete(&parser);
 }
 
-static int by_place(const void *a, const void *b)
-{
-	const struct config_error *x = a, *y = b;
-
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	if (x->column != y->column)
-		return x->column < y->column ? -1 : 1;
-	return x->order < y->order ? -1 : 1;
-}
-
-static void print_errors(struct config_reader *r, FILE *errors)
-{
-	size_t i;
-
-	qsort(r->errors, r->n_errors, sizeof(r->errors[0]), by_place);
-	for (i = 0; i < r->n_errors; i++)
-		fprintf(errors, "%s:%zu:%zu: %s\n", r->file,
-			r->errors[i].line, r->errors[i].column,
-			r->errors[i].text);
-	if (config_too_many_errors(r))
-		fprintf(errors, "%s: too many errors, stopped here\n", r->file);
-	if (r->no_memory)
-		fprintf(errors, "%s: out of memory\n", r->file);
-}
-
 struct config *config_parse(const char *file, const char *text, size_t len,
 			    const struct config_env *env, FILE *errors)
 {
@@ -164,7 +138,7 @@ struct config *config_parse(const char *file, const char *text, size_t len,
 	r.no_memory = !r.config || !(r.config->file = strdup(file));
 	if (!r.no_memory)
 		read_document(&r, text, len);
-	print_errors(&r, errors);
+	config_print_errors(&r, errors);
 	if (!r.no_memory && !r.n_errors)
 		return r.config;
 	config_free(r.config);

@@ -12,7 +12,6 @@
 #include <sys/types.h>
 
 enum config_ktls { CONFIG_KTLS_PREFER, CONFIG_KTLS_REQUIRE, CONFIG_KTLS_OFF };
-
 /* A place in the file, from 1, for errors found after loading. */
 struct config_mark {
 	const char *file;	/* as it was given to config_load() */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of config_load(): tables of keys, and the reader that walks a YAML
- * document along them and collects errors.
+ * Inside of config_load(): tables of keys, and the walk along them through a
+ * YAML document.
  */
 #ifndef AGENT_CONFIG_SCHEMA_H
 #define AGENT_CONFIG_SCHEMA_H
@@ -10,38 +10,9 @@
 #include <stddef.h>
 #include <yaml.h>
 
-#include "agent/config.h"
+#include "agent/config_error.h"
 
-/*
- * What is asked of the system, so that tests can answer. The two lookups
- * return 0, -ENOENT for an unknown name, or another -errno.
- */
-struct config_env {
-	uid_t (*geteuid)(void);
-	gid_t (*getegid)(void);
-	int (*find_user)(const char *name, uid_t *uid, gid_t *gid);
-	int (*find_group)(const char *name, gid_t *gid);
-	unsigned int (*cpus)(void);
-};
-
-#define CONFIG_MAX_ERRORS 64	/* reading stops there */
 #define CONFIG_MAX_KEYS 16	/* of one mapping */
-
-struct config_error {
-	size_t line, column;	/* from 1 */
-	size_t order;
-	char text[336];
-};
-
-struct config_reader {
-	const char *file;
-	const struct config_env *env;
-	yaml_document_t *document;
-	struct config *config;	/* what has been read so far */
-	bool no_memory;		/* set where an allocation failed */
-	size_t n_errors;
-	struct config_error errors[CONFIG_MAX_ERRORS];
-};
 
 /*
  * struct config_key - a key of a mapping
@@ -80,22 +51,6 @@ struct config_table {
 
 /* The keys of the whole file: config_keys.c */
 extern const struct config_table config_keys;
-
-/* Note an error; @format says what was expected and what was found. */
-void config_error(struct config_reader *r, const yaml_mark_t *at,
-		  const char *key, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-/* The same, with ", found ..." from @node behind it. */
-void config_expected(struct config_reader *r, const struct config_key *key,
-		     const yaml_node_t *node, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-bool config_too_many_errors(const struct config_reader *r);
-
-/* A node as it is shown in errors: quoted, made printable, cut when long. */
-struct config_found {
-	char text[72];
-};
-struct config_found config_found(const yaml_node_t *node);
 
 /* Read @node into @item, all of the table's keys and defaults. */
 void config_read_mapping(struct config_reader *r, const char *name,

@@ -126,7 +126,8 @@ static struct duration_text duration_text(unsigned int ms)
 
 CONFIG_READER(config_read_duration)
 {
-	static const char *const form = "a duration such as 500ms, 10s, 2m or 1h";
+	static const char *const form =
+		"a duration such as 500ms, 10s, 2m or 1h";
 	const char *text = config_text(r, key, node, form);
 	unsigned int ms;
 	int ret;
@@ -215,7 +216,8 @@ CONFIG_READER(config_read_path)
 
 CONFIG_READER(config_read_path_or_off)
 {
-	const char *path = config_text(r, key, node, "off or the path of a file");
+	const char *path = config_text(r, key, node,
+				       "off or the path of a file");
 
 	if (path && strcmp(path, "off"))
 		store_path(r, key, path, item);

@@ -126,7 +126,8 @@ static bool parse_mount(const char *line, struct mount *mount)
 	const char *behind = strstr(line, " - ");
 	char type[32], options[256];
 
-	if (!behind || sscanf(behind, " - %31s %*s %255s", type, options) != 2 ||
+	if (!behind ||
+	    sscanf(behind, " - %31s %*s %255s", type, options) != 2 ||
 	    sscanf(line, "%*s %*s %*s %4095s %4095s", mount->top,
 		   mount->point) != 2)
 		return false;

@@ -204,28 +204,6 @@ Test(agent_config, refuses_what_is_no_single_yaml_document)
 	CASE_ALL_BAD(cases);
 }
 
-Test(agent_config, prints_errors_in_the_order_of_the_file)
-{
-	static const struct config_case all = {
-		"listeners: [{bind: here, route: nowhere}]\n"
-		"routes: [{name: web, handoff: a, queue: 0}]\n"
-		"certificates: []\n"
-		"workers: 0\n",
-		"etc/f:1:20: bind: expected a numeric address and port such as "
-		"\"[::]:443\", \"192.0.2.1:443\" or \"*:443\", in quotes, found "
-		"\"here\"\n"
-		"etc/f:1:33: route: expected the name of a route, found "
-		"\"nowhere\"\n"
-		"etc/f:2:41: queue: expected a number from 1 to 65536, found "
-		"\"0\"\n"
-		"etc/f:3:15: certificates: expected at least 1, found 0\n"
-		"etc/f:4:10: workers: expected auto or a number from 1 to 1024, "
-		"found \"0\"\n",
-	};
-
-	case_bad(&all);
-}
-
 /* config_load() of a file in a folder of its own, on the real system. */
 static struct config *load(const char *text, size_t len, char **errors)
 {

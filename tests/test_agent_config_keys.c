@@ -43,9 +43,9 @@ Test(agent_config_keys, says_so_too_when_the_default_account_is_missing)
 	env.find_user = find_nobody;
 	cr_expect_null(config_parse("f", text, strlen(text), &env, out));
 	fclose(out);
-	cr_expect_str_eq(errors, "f:2:1: user: expected an account that exists, "
-			 "found \"ktlsd\": name another, or create it with "
-			 "useradd --system ktlsd\n");
+	cr_expect_str_eq(errors, "f:2:1: user: expected an account that "
+			 "exists, found \"ktlsd\": name another, or create it "
+			 "with useradd --system ktlsd\n");
 	free(errors);
 }
 
@@ -65,6 +65,9 @@ Test(agent_config_keys, refuses_paths_too_long_for_a_socket)
 		{ "control: " PATH_107 "8\n" REST,
 		  "etc/f:1:10: control: expected a path of at most 107 bytes, "
 		  "found 108 bytes: " PATH_107 "8\n" },
+		{ "control: \"" PATH_107 "\\n\"\n" REST,
+		  "etc/f:1:10: control: expected a path of at most 107 bytes, "
+		  "found 108 bytes: " PATH_107 "?\n" },
 		/* 105 bytes, but relative to etc/. */
 		{ CERTIFICATES LISTENERS "routes: [{name: web, handoff: a"
 		  PATH_20 PATH_20 PATH_20 PATH_20 PATH_20 "/abc}]\n",

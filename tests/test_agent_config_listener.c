@@ -77,8 +77,8 @@ Test(agent_config_listener, refuses_addresses_without_quotes)
 		  "etc/f:4:10: YAML: did not find expected node content, while "
 		  "parsing a flow node of line 4\n" },
 		{ CERTIFICATES ROUTES "listeners:\n- bind: *:443\n",
-		  "etc/f:4:10: YAML: did not find expected alphabetic or numeric "
-		  "character, while scanning an alias of line 4\n" },
+		  "etc/f:4:10: YAML: did not find expected alphabetic or "
+		  "numeric character, while scanning an alias of line 4\n" },
 	};
 
 	CASE_ALL_BAD(cases);
@@ -92,11 +92,13 @@ static void expect_pair(const char *first, const char *second, bool clash)
 	snprintf(text, sizeof(text), CERTIFICATES ROUTES "listeners:\n"
 		 "- {bind: '%s', route: web}\n- {bind: '%s', route: web}\n",
 		 first, second);
-	snprintf(errors, sizeof(errors), "etc/f:5:10: bind: expected an address "
-		 "that the listener on line 4 does not take, found \"%s\"\n",
+	snprintf(errors, sizeof(errors), "etc/f:5:10: bind: expected an "
+		 "address that the listener on line 4 does not take, found "
+		 "\"%s\"\n",
 		 second);
 	config = case_parse(text, strlen(text), &found);
-	cr_expect_str_eq(found, clash ? errors : "", "%s and %s", first, second);
+	cr_expect_str_eq(found, clash ? errors : "", "%s and %s", first,
+			 second);
 	config_free(config);
 	free(found);
 }

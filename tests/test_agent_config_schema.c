@@ -38,7 +38,8 @@ Test(agent_config_schema, lists_the_keys_when_none_is_near)
 		  "user, ktls, control, handshake_timeout, drain_timeout, "
 		  "certificates, routes, listeners\n" },
 		{ "\"user\\0\": 1\n" REST,
-		  "etc/f:1:1: \"user?\": unknown key, did you mean \"user\"?\n" },
+		  "etc/f:1:1: \"user?\": unknown key, did you mean "
+		  "\"user\"?\n" },
 		{ CERTIFICATES ROUTES "listeners:\n"
 		  "- bind: '*:1'\n  route: web\n"
 		  "  a-key-that-is-longer-than-any-key-of-ours-will-ever-be-and"
@@ -46,8 +47,9 @@ Test(agent_config_schema, lists_the_keys_when_none_is_near)
 		  "etc/f:6:3: \"a-key-that-is-longer-than-any-key-of-ours-will-"
 		  "ever-be-and-some-\"...: unknown key, expected one of bind, "
 		  "route, alpn, tickets, backlog\n" },
-		{ "? [a]\n: b\n" REST, "etc/f:1:3: YAML: expected the name of a "
-				       "key, found a list\n" },
+		{ "? [a]\n: b\n" REST,
+		  "etc/f:1:3: YAML: expected the name of a key, found a "
+		  "list\n" },
 	};
 
 	CASE_ALL_BAD(cases);
@@ -75,7 +77,8 @@ Test(agent_config_schema, names_every_key_that_is_missing)
 		  "etc/f:2:1: certificates: expected this key here, found "
 		  "none\n"
 		  "etc/f:2:1: routes: expected this key here, found none\n"
-		  "etc/f:2:1: listeners: expected this key here, found none\n" },
+		  "etc/f:2:1: listeners: expected this key here, found "
+		  "none\n" },
 		{ "certificates: [{staple: off}]\nroutes: [{}]\n"
 		  "listeners: [{tickets: 1}]\n",
 		  "etc/f:1:16: chain: expected this key here, found none\n"
@@ -117,41 +120,6 @@ Test(agent_config_schema, refuses_lists_of_the_wrong_shape)
 	};
 
 	CASE_ALL_BAD(cases);
-}
-
-Test(agent_config_schema, shows_values_so_that_they_fit_a_line)
-{
-	static const struct config_case cases[] = {
-		{ "workers: \"a\\nb\\e\\x7f\"\n" REST,
-		  "etc/f:1:10: workers: expected auto or a number from 1 to "
-		  "1024, found \"a?b??\"\n" },
-		{ "workers: ''\n" REST,
-		  "etc/f:1:10: workers: expected auto or a number from 1 to "
-		  "1024, found \"\"\n" },
-		/* 63 bytes, and a character of two that would be cut. */
-		{ "workers: 0123456789012345678901234567890123456789"
-		  "01234567890123456789012\303\244\303\244\n" REST,
-		  "etc/f:1:10: workers: expected auto or a number from 1 to "
-		  "1024, found \"0123456789012345678901234567890123456789"
-		  "01234567890123456789012\"...\n" },
-	};
-
-	CASE_ALL_BAD(cases);
-}
-
-Test(agent_config_schema, stops_after_many_errors)
-{
-	char text[2000] = "", *errors, *line;
-	size_t i, lines = 0;
-
-	for (i = 0; i < 100; i++)
-		strcat(text, "x: 1\n");
-	cr_expect_null(case_parse(text, strlen(text), &errors));
-	for (line = errors; (line = strchr(line, '\n')); line++)
-		lines++;
-	cr_expect_eq(lines, CONFIG_MAX_ERRORS + 1, "%s", errors);
-	cr_expect(strstr(errors, "\netc/f: too many errors, stopped here\n"));
-	free(errors);
 }
 
 Test(agent_config_schema, ends_in_spite_of_aliases_that_multiply)

@@ -15,6 +15,7 @@ TestSuite(agent_cpus, .timeout = 10);
 
 #define V2 "31 23 0:28 / /cg rw,relatime shared:9 - cgroup2 cgroup2 rw\n"
 #define V1 "31 23 0:28 / /cg/cpu,cpuacct rw - cgroup cgroup rw,cpuacct,cpu\n"
+#define PART "31 23 0:28 /docker/12 /cg rw - cgroup2 c rw\n"
 
 struct file {
 	const char *path, *text;
@@ -141,7 +142,8 @@ Test(agent_cpus, reads_quotas_of_cgroup_v1)
 		       { "/cg/cpu,cpuacct/a/cpu.cfs_period_us", "50000\n" } } },
 		{ 8, { { CGROUP, "4:cpu,cpuacct:/a\n" }, { MOUNTS, V1 },
 		       { "/cg/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n" },
-		       { "/cg/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n" } } },
+		       { "/cg/cpu,cpuacct/a/cpu.cfs_period_us",
+			 "100000\n" } } },
 		/* cpuset and cpuacct are no cpu. */
 		{ 8, { { CGROUP, "4:cpuset,cpuacct:/a\n" }, { MOUNTS, V1 },
 		       { "/cg/cpu,cpuacct/a/cpu.cfs_quota_us", "100000\n" },
@@ -156,14 +158,14 @@ Test(agent_cpus, finds_its_cgroup_behind_a_mount_of_a_part)
 {
 	static const struct machine machines[] = {
 		{ 2, { { CGROUP, "0::/docker/12/a\n" },
-		       { MOUNTS, "31 23 0:28 /docker/12 /cg rw - cgroup2 c rw\n" },
+		       { MOUNTS, PART },
 		       { "/cg/a/cpu.max", "200000 100000\n" } } },
 		{ 3, { { CGROUP, "0::/docker/12\n" },
-		       { MOUNTS, "31 23 0:28 /docker/12 /cg rw - cgroup2 c rw\n" },
+		       { MOUNTS, PART },
 		       { "/cg/cpu.max", "300000 100000\n" } } },
 		/* Another's: all that can be known is what is mounted. */
 		{ 4, { { CGROUP, "0::/docker/123\n" },
-		       { MOUNTS, "31 23 0:28 /docker/12 /cg rw - cgroup2 c rw\n" },
+		       { MOUNTS, PART },
 		       { "/cg/cpu.max", "400000 100000\n" } } },
 	};
 
