@@ -19,7 +19,7 @@ static const struct {
 	  "rsa_pkcs1_sha512", "secp384r1" },
 	{ "RSA", KTLS_TLS12, "RSA-PSS+SHA384", "P-521", "RSA2048", "SHA256",
 	  "rsa_pss_rsae_sha384", "secp521r1" },
-	{ "P-256", KTLS_TLS12, "ECDSA+SHA384:ECDSA+SHA256", "X25519:P-256",
+	{ "P-256", KTLS_TLS12, "ECDSA+SHA384", "X25519:P-256",
 	  "EC256", "SHA256", "ecdsa_secp384r1_sha384", "x25519" },
 	{ "ED25519", KTLS_TLS13, NULL, "X25519", "ED25519", "SHA256", "ed25519",
 	  "x25519" },
