@@ -60,8 +60,9 @@ enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error)
 	unsigned long error = ERR_peek_last_error();
 	const char *reason = ERR_reason_error_string(error);
 	int code = ERR_GET_REASON(error);
+	int n;
 
-	if (hs->no_memory || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+	if (hs->no_memory || code == ERR_R_MALLOC_FAILURE)
 		return hs_fail(hs, HS_F_INTERNAL, SSL_AD_INTERNAL_ERROR,
 			       "out of memory");
 	if (ssl_error == SSL_ERROR_ZERO_RETURN)
@@ -72,9 +73,12 @@ enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error)
 	/* Where OpenSSL is silent the fault is the peer's bytes. */
 	hs_alert(hs, SSL_AD_UNEXPECTED_MESSAGE);
 	hs->failure = of_alert(hs->alert);
-	snprintf(hs->error, sizeof(hs->error), "%s; sent alert %d, %s",
-		 reason ? reason : "the handshake broke off", hs->alert,
-		 SSL_alert_desc_string_long(hs->alert));
+	n = snprintf(hs->error, sizeof(hs->error), "%s",
+		     reason ? reason : "the handshake broke off");
+	if (hs->alerted && (size_t)n < sizeof(hs->error))
+		snprintf(hs->error + n, sizeof(hs->error) - n,
+			 "; sent alert %d, %s", hs->alert,
+			 SSL_alert_desc_string_long(hs->alert));
 	return hs->step = HS_FAIL;
 }
 

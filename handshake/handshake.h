@@ -21,7 +21,9 @@ struct hs;
  * struct hs_config - what a listener offers; all borrowed for hs_ctx_new()
  * @chain_file: PEM, leaf first
  * @key_file:   PEM
- * @alpn:       protocols in wire format (RFC 7301 3.1), by preference; NULL: none
+ * @alpn:       protocols in wire format (RFC 7301 3.1), by preference; NULL:
+ *              none. A client that offers others only gets the alert
+ *              no_application_protocol (3.2); one that offers none goes on
  * @pairs:      set of KTLS_PAIR() that may be negotiated
  * @tickets:    tickets sent after a full TLS 1.3 handshake; 0: no resumption
  *              in any version
@@ -39,6 +41,8 @@ struct hs_config {
  * hs_ctx_new - load a certificate and prepare for handshakes
  * @error: gets one sentence that names the file, when NULL is returned
  * Made before the workers are forked: they share its memory and ticket keys.
+ * A key that needs a passphrase is refused; an expired certificate is not.
+ * It outlives each of its struct hs, and is for one thread.
  */
 struct hs_ctx *hs_ctx_new(const struct hs_config *config, char *error,
 			  size_t error_len);
@@ -72,6 +76,10 @@ enum hs_step {
 	HS_FAIL,	/* send the output (an alert, perhaps), then close */
 };
 
+/*
+ * HS_F_HTTP, _SSLV2, _GARBAGE: by the first bytes. _ALERT: the peer sent one.
+ * _VERSION, _CIPHER: nothing in common, groups and signatures included.
+ */
 enum hs_failure {
 	HS_F_NONE, HS_F_HTTP, HS_F_SSLV2, HS_F_GARBAGE, HS_F_RECORD_OVERFLOW,
 	HS_F_ALERT, HS_F_VERSION, HS_F_CIPHER, HS_F_PROTOCOL, HS_F_INTERNAL,
@@ -105,18 +113,24 @@ void hs_output_sent(struct hs *hs, size_t len);
 
 /*
  * Why it failed, and a sentence for a log line ("the peer sent alert 48,
- * unknown CA"). hs_abort(): puts the fatal alert @alert (RFC 8446 6) into
- * the output of a handshake that is given up.
+ * unknown CA"), as long as @hs lives.
  */
 enum hs_failure hs_failure(const struct hs *hs);
 const char *hs_error(const struct hs *hs);
+/*
+ * hs_abort - give up a handshake with the fatal alert @alert (RFC 8446 6)
+ * Puts it into the output, under the key that is in use; nothing when it has
+ * failed already, or after hs_keys() or the relay's first call. hs_failure()
+ * stays HS_F_NONE.
+ */
 void hs_abort(struct hs *hs, uint8_t alert);
 
 /*
  * hs_keys - the traffic keys and sequence numbers, once, after HS_DONE
  * Valid after all output was taken; afterwards @hs cannot read or write
  * data any more. The caller wipes @keys.
- * Returns 0, or -EIO when libcrypto fails.
+ * Returns 0, or -EIO when libcrypto fails or there are none to give; @keys is
+ * wiped then.
  */
 int hs_keys(struct hs *hs, struct ktls_keys *keys);
 
@@ -147,9 +161,12 @@ void hs_get_info(const struct hs *hs, struct hs_info *info);
  */
 ssize_t hs_read(struct hs *hs, const uint8_t *in, size_t in_len, size_t *used,
 		uint8_t *buf, size_t len);
-/* hs_write - encrypt into the output. Returns 0, -EPROTO or -ENOMEM. */
+/*
+ * hs_write - encrypt all of @data into the output
+ * Returns 0, -EPIPE after hs_close(), -EPROTO after a failure, or -ENOMEM.
+ */
 int hs_write(struct hs *hs, const uint8_t *data, size_t len);
-/* hs_close - put a close_notify into the output. */
+/* hs_close - put a close_notify into the output, once; reading goes on. */
 void hs_close(struct hs *hs);
 
 #endif

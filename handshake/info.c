@@ -100,8 +100,10 @@ static const char *scheme_name(const struct hs *hs)
 
 static const char *group_name(const struct hs *hs)
 {
-	const char *name = SSL_group_to_name(
-		hs->ssl, SSL_get_negotiated_group(hs->ssl));
+	int group = SSL_get_session(hs->ssl) ?
+			    SSL_get_negotiated_group(hs->ssl) : NID_undef;
+	const char *name = group != NID_undef ?
+				   SSL_group_to_name(hs->ssl, group) : NULL;
 
 	return name ? name : "";
 }

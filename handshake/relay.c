@@ -65,6 +65,8 @@ int hs_write(struct hs *hs, const uint8_t *data, size_t len)
 
 	if (!begin(hs))
 		return -EPROTO;
+	if (SSL_get_shutdown(hs->ssl) & SSL_SENT_SHUTDOWN)
+		return -EPIPE;
 	if (!len)
 		return 0;
 	ERR_clear_error();

@@ -249,7 +249,7 @@ int hs_derive(struct hs *hs, struct ktls_keys *keys)
 {
 	int ret;
 
-	memset(keys, 0, sizeof(*keys));
+	hs_keys_wipe(keys);
 	ERR_clear_error();
 	keys->version = SSL_version(hs->ssl);
 	ret = cipher_of(hs->ssl, &keys->cipher);
@@ -263,10 +263,12 @@ int hs_derive(struct hs *hs, struct ktls_keys *keys)
 
 int hs_keys(struct hs *hs, struct ktls_keys *keys)
 {
-	int ret = -EIO;
+	int ret;
 
-	if (hs->step == HS_DONE && !hs->keys_taken && !hs->relayed)
-		ret = hs_derive(hs, keys);
+	hs_keys_wipe(keys);
+	if (hs->step != HS_DONE || hs->keys_taken || hs->relayed)
+		return -EIO;
+	ret = hs_derive(hs, keys);
 	if (!ret)
 		keys->max_payload = hs_max_fragment(hs->ssl);
 	hs->keys_taken = true;

@@ -112,3 +112,121 @@ Test(handshake, bad_bytes_get_their_reason_and_one_alert)
 	}
 	duo_fini(&d);
 }
+
+/* Bytes that are not yet decided are taken, and none behind the verdict lost */
+Test(handshake, first_bytes_are_judged_as_soon_as_they_can_be)
+{
+	static const struct {
+		const char *bytes;
+		enum hs_step step;
+	} cases[] = {
+		{ "G", HS_MORE },	{ "GE", HS_MORE },
+		{ "GET", HS_MORE },	{ "GET ", HS_FAIL },
+		{ "GETX", HS_FAIL },	{ "X", HS_FAIL },
+		{ "OPTIONS", HS_MORE }, { "P", HS_MORE },
+		{ "PU", HS_MORE },	{ "\x16", HS_MORE },
+		{ "\x16\x03", HS_MORE }, { "\x16\x02", HS_FAIL },
+		{ "\x80", HS_MORE },	{ "\x80\x2e", HS_MORE },
+		{ "\x80\x2e\x01", HS_FAIL }, { "\x15\x03\x01", HS_MORE },
+		{ "\x15\x04", HS_FAIL },
+	};
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct hs *hs = hs_new(d.ctx);
+		size_t len = strlen(cases[i].bytes);
+		size_t used;
+
+		cr_expect_eq(hs_feed(hs, (const uint8_t *)cases[i].bytes, len,
+				     0, &used),
+			     cases[i].step, "\"%s\"", cases[i].bytes);
+		if (cases[i].step == HS_MORE)
+			cr_expect_eq(used, len);
+		hs_free(hs);
+	}
+	duo_fini(&d);
+}
+
+Test(handshake, nothing_fed_changes_nothing)
+{
+	struct duo d;
+	size_t used = 9;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	cr_assert_eq(hs_feed(d.hs, NULL, 0, 0, &used), HS_MORE);
+	cr_assert_eq(used, 0);
+	cr_assert_eq(hs_output(d.hs).len, 0);
+	duo_done(&d);
+	cr_assert_eq(hs_feed(d.hs, (const uint8_t *)"x", 1, 0, &used), HS_DONE);
+	cr_assert_eq(used, 0);
+	duo_fini(&d);
+}
+
+Test(handshake, output_can_be_sent_in_any_pieces)
+{
+	uint8_t got[8192];
+	struct ocsp_bytes out;
+	size_t len = 0;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	SSL_do_handshake(d.client);
+	duo_collect(&d);
+	duo_feed(&d);
+	out = hs_output(d.hs);
+	cr_assert_gt(out.len, 100);
+	cr_assert_lt(out.len, sizeof(got));
+	for (size_t n = 1; (out = hs_output(d.hs)).len; n++) {
+		n = n < out.len ? n : out.len;
+		memcpy(got + len, out.data, n);
+		len += n;
+		hs_output_sent(d.hs, n);
+	}
+	cr_assert_null(hs_output(d.hs).data);
+	BIO_write(SSL_get_rbio(d.client), got, len);
+	duo_done(&d);
+	duo_fini(&d);
+}
+
+/* A ClientHello cut at each place, in records and in arrivals */
+Test(handshake, a_client_hello_may_be_cut_anywhere)
+{
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	for (d.chunk = 1; d.chunk < 40; d.chunk += 3) {
+		duo_connect(&d);
+		duo_done(&d);
+		duo_disconnect(&d);
+	}
+	duo_fini(&d);
+}
+
+Test(handshake, many_connections_share_a_context)
+{
+	struct hs *others[50];
+	struct duo d;
+	size_t used;
+
+	duo_init(&d, "P-256");
+	duo_connect(&d);
+	for (size_t i = 0; i < COUNT(others); i++) {
+		others[i] = hs_new(d.ctx);
+		cr_assert_eq(hs_feed(others[i], (const uint8_t *)"\x16\x03\x01",
+				     3, 0, &used), HS_MORE);
+	}
+	duo_done(&d);
+	for (size_t i = 0; i < COUNT(others); i++)
+		hs_free(others[i]);
+	duo_fini(&d);
+}
+
+Test(handshake, freeing_nothing_is_allowed)
+{
+	hs_free(NULL);
+	hs_ctx_free(NULL);
+}

@@ -63,7 +63,12 @@ Test(secrets, are_given_once)
 	duo_init(&d, "P-256");
 	keys = keys_of(&d);
 	duo_try_keys(&d, &keys);
+	cr_assert_eq(d.hs->tx_secret.len, 0);
+	for (size_t i = 0; i < KTLS_SECRET_MAX; i++)
+		cr_assert_eq(d.hs->tx_secret.data[i] | d.hs->rx_secret.data[i],
+			     0);
 	cr_assert_eq(hs_keys(d.hs, &keys), -EIO);
+	cr_assert_eq(keys.version | keys.tx.key[0] | keys.tx.key[1], 0);
 	cr_assert_eq(hs_write(d.hs, (const uint8_t *)"x", 1), -EPROTO);
 	duo_fini(&d);
 }
@@ -76,6 +81,8 @@ Test(secrets, are_not_given_before_the_end)
 	duo_init(&d, "P-256");
 	duo_connect(&d);
 	cr_assert_eq(hs_keys(d.hs, &keys), -EIO);
+	duo_done(&d);
+	cr_assert_eq(hs_keys(d.hs, &keys), 0);
 	duo_fini(&d);
 }
 
