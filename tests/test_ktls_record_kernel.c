@@ -334,15 +334,13 @@ Test(kernel, says_what_is_wrong_with_a_broken_record)
 }
 
 /* Sends until the socket is full. Returns the bytes it took. */
-static size_t fill(struct ktls_conn *c)
+static size_t fill(struct ktls_conn *c, size_t chunk)
 {
-	static char chunk[10000];
+	static const char zeros[20000];
 	size_t total = 0;
 	ssize_t n;
 
-	for (size_t i = 0; i < sizeof(chunk); i++)
-		chunk[i] = i;
-	while ((n = ktls_send(c, chunk, sizeof(chunk), 0)) > 0)
+	while ((n = ktls_send(c, zeros, chunk, 0)) > 0)
 		total += n;
 	cr_expect_eq(n, -EAGAIN);
 	return total;
@@ -361,16 +359,17 @@ static size_t drain(int fd, int *end)
 	return total;
 }
 
-Test(kernel, loses_nothing_when_a_full_socket_is_shut_down, .fini = close_pair)
+static void fill_then_shut_down(size_t chunk)
 {
 	struct pollfd p;
 	size_t sent;
 	pid_t pid;
-	int status, end, rc;
+	int status, end, rc, size = 20000;
 
 	open_pair(KTLS_TLS13, KTLS_AES_128_GCM, false);
+	setsockopt(ours.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	fcntl(ours.fd, F_SETFL, O_NONBLOCK);
-	sent = fill(&ours);
+	sent = fill(&ours, chunk);
 	cr_expect_eq(ktls_shutdown(&ours), -EAGAIN);
 	pid = fork();
 	if (!pid) {
@@ -383,12 +382,20 @@ Test(kernel, loses_nothing_when_a_full_socket_is_shut_down, .fini = close_pair)
 	cr_expect_eq(rc, 0);
 	ktls_close(&ours);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_expect_eq(status, 0, "the peer got less, or no close_notify");
+	cr_expect_eq(status, 0, "in chunks of %zu the peer got less than %zu, "
+				"or no close_notify", chunk, sent);
+	close(peer);
 }
 
-Test(kernel, sends_64_mib_of_a_file, .fini = close_pair)
+Test(kernel, loses_nothing_when_a_full_socket_is_shut_down)
 {
-	enum { SIZE = 64 << 20 };
+	for (size_t chunk = 500; chunk <= 20000; chunk += 750)
+		fill_then_shut_down(chunk);
+}
+
+Test(kernel, sends_a_file_of_many_records, .fini = close_pair)
+{
+	enum { SIZE = 8 << 20 };
 	char name[] = "/tmp/test_ktls_kernel.XXXXXX";
 	const int fd = mkstemp(name);
 	off_t offset = 0;
