@@ -94,9 +94,13 @@ static inline void blob_envelope(struct blob *b, const char *oid,
 	"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"
 #define SHA256_RSA_LEN 15
 
-/* tbsResponseData in @b: sign it and make it an OCSPResponse. */
+/*
+ * tbsResponseData in @b: sign it and make it an OCSPResponse, with @cert in it
+ * unless that is empty.
+ */
 static inline void blob_sign(struct blob *b, EVP_PKEY *key, const EVP_MD *md,
-			     const void *algorithm, size_t algorithm_len)
+			     const void *algorithm, size_t algorithm_len,
+			     struct ocsp_bytes cert)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint8_t signature[1024];
@@ -110,6 +114,13 @@ static inline void blob_sign(struct blob *b, EVP_PKEY *key, const EVP_MD *md,
 	blob_wrap(bits, 0x03);
 	blob_put(b, algorithm, algorithm_len);
 	blob_put(b, bits->data, bits->len);
+	if (cert.len) {
+		bits->len = 0;
+		blob_put(bits, cert.data, cert.len);
+		blob_wrap(bits, 0x30);
+		blob_wrap(bits, 0xa0);
+		blob_put(b, bits->data, bits->len);
+	}
 	blob_wrap(b, 0x30);
 	blob_envelope(b, BASIC_OID, BASIC_OID_LEN);
 	EVP_MD_CTX_free(ctx);

@@ -199,10 +199,11 @@ static inline struct ocsp_bytes make_response(const struct pki *p,
 	return (struct ocsp_bytes){ der, (size_t)len };
 }
 
-/* The contents of a good response's ResponseData. */
-static inline void put_data(struct blob *b, const struct pki *p)
+/* The contents of an order's ResponseData. */
+static inline void put_data(struct blob *b, const struct pki *p,
+			    const struct response_order *o)
 {
-	OCSP_BASICRESP *basic = make_basic(p, &(struct response_order){ 0 });
+	OCSP_BASICRESP *basic = make_basic(p, o);
 	uint8_t *der = NULL;
 	int len = ASN1_item_i2d(
 		(const ASN1_VALUE *)OCSP_resp_get0_respdata(basic), &der,

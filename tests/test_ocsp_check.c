@@ -197,14 +197,17 @@ Test(ocsp_check, takes_one_form_of_time_only)
 		{ "offset", OCSP_BAD_TIME,
 		  ONE(.raw_from = "20231114211320+0000") },
 		{ "local", OCSP_BAD_TIME, ONE(.raw_from = "20231114211320") },
-		{ "no seconds", OCSP_BAD_TIME, ONE(.raw_from = "202311142113Z") },
-		{ "UTCTime's", OCSP_BAD_TIME, ONE(.raw_from = "231114211320Z") },
+		{ "no seconds", OCSP_BAD_TIME,
+		  ONE(.raw_from = "202311142113Z") },
+		{ "UTCTime's", OCSP_BAD_TIME,
+		  ONE(.raw_from = "231114211320Z") },
 		{ "15 bytes with an offset", OCSP_BAD_TIME,
 		  ONE(.raw_from = "20231114211+000") },
 		{ "space", OCSP_BAD_TIME, ONE(.raw_from = "2023111421132 Z") },
 		{ "30 February", OCSP_BAD_TIME,
 		  ONE(.raw_from = "20230230211320Z") },
-		{ "month 13", OCSP_BAD_TIME, ONE(.raw_from = "20231314211320Z") },
+		{ "month 13", OCSP_BAD_TIME,
+		  ONE(.raw_from = "20231314211320Z") },
 		{ "empty", OCSP_BAD_TIME, ONE(.raw_from = "") },
 		{ "year 0", OCSP_TOO_OLD, ONE(.raw_from = "00000101000000Z") },
 		{ "year 9999", OCSP_OK, ONE(.raw_to = "99991231235959Z"),
@@ -362,7 +365,8 @@ static void expect_signed(struct blob *b, enum ocsp_verdict want,
 			  const char *what)
 {
 	blob_wrap(b, 0x30);
-	blob_sign(b, pki.key, EVP_sha256(), SHA256_RSA, SHA256_RSA_LEN);
+	blob_sign(b, pki.key, EVP_sha256(), SHA256_RSA, SHA256_RSA_LEN,
+		  (struct ocsp_bytes){ NULL, 0 });
 	expect(blob_bytes(b), want, what);
 }
 
@@ -375,21 +379,21 @@ Test(ocsp_check, refuses_other_versions_and_encodings_though_well_signed)
 	};
 	struct blob *b = calloc(1, sizeof(*b));
 
-	put_data(b, &pki);
+	put_data(b, &pki, &(struct response_order){ 0 });
 	expect_signed(b, OCSP_OK, "v1, implied");
-	put_data(b, &pki);
+	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_prepend(b, "\xa0\x03\x02\x01\x00", 5);
 	expect_signed(b, OCSP_OK, "v1, explicit");
-	put_data(b, &pki);
+	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_prepend(b, "\xa0\x03\x02\x01\x01", 5);
 	expect_signed(b, OCSP_NOT_V1, "v2");
-	put_data(b, &pki);
+	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_prepend(b, "\xa0\x03\x02\x01\xff", 5);
 	expect_signed(b, OCSP_NOT_V1, "v0");
-	put_data(b, &pki);
+	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_put(b, explicit_false, sizeof(explicit_false));
 	expect_signed(b, OCSP_OK, "explicit critical FALSE");
-	put_data(b, &pki);
+	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_put(b, "\x05\x00", 2);
 	expect_signed(b, OCSP_NOT_DER, "another element");
 	free(b);

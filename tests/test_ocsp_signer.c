@@ -116,9 +116,10 @@ Test(ocsp_signer, refuses_odd_algorithm_identifiers_over_a_right_signature)
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		put_data(b, &pki);
+		put_data(b, &pki, &(struct response_order){ 0 });
 		blob_wrap(b, 0x30);
-		blob_sign(b, pki.key, EVP_sha256(), cases[i].id, cases[i].len);
+		blob_sign(b, pki.key, EVP_sha256(), cases[i].id, cases[i].len,
+			  (struct ocsp_bytes){ NULL, 0 });
 		cr_expect_eq(judge(&pki, blob_bytes(b), &times), cases[i].want,
 			     "%s", cases[i].what);
 	}
