@@ -112,8 +112,8 @@ static enum ocsp_verdict check_envelope(struct check *c)
 
 /*
  * libcrypto, ours and the clients', verifies the signature over its own
- * re-encoding: a response that does not survive one (an explicit DEFAULT, bytes
- * behind the end) is of no use, and the signature would be over other bytes.
+ * re-encoding; it must be over the bytes that came. This refuses bytes behind
+ * the end, too. An explicit DEFAULT survives, and clients do take it.
  */
 static bool survives_encoding(OCSP_BASICRESP *basic, struct ocsp_bytes der)
 {
@@ -126,7 +126,7 @@ static bool survives_encoding(OCSP_BASICRESP *basic, struct ocsp_bytes der)
 	return same;
 }
 
-/* ResponseData.version: absent, or an explicit v1, which clients do take. */
+/* ResponseData.version: absent, or an explicit v1. */
 static bool is_v1(struct ocsp_bytes der)
 {
 	struct ocsp_bytes basic, data, tagged, version;

@@ -14,24 +14,24 @@ struct ocsp_bytes {
 	size_t len;
 };
 
-#define OCSP_MAX_LEN 65536		/* bytes of a response */
-#define OCSP_SKEW 300			/* seconds a responder's clock may lead */
-#define OCSP_MAX_AGE (366 * 86400)	/* seconds since thisUpdate */
-#define OCSP_MAX_AGE_OPEN 86400		/* the same, without a nextUpdate */
+#define OCSP_MAX_LEN 65536	   /* bytes of a response */
+#define OCSP_SKEW 300		   /* seconds that a responder may be ahead */
+#define OCSP_MAX_AGE (366 * 86400) /* seconds since thisUpdate */
+#define OCSP_MAX_AGE_OPEN 86400	   /* the same, without a nextUpdate */
 
 /*
- * One value per reason, in the order of the checks; ocsp_reason() has the
- * sentences. OCSP_REVOKED and OCSP_UNKNOWN come last: but for the status, the
- * response is right.
+ * One value per reason, in the order of the checks. OCSP_REVOKED and
+ * OCSP_UNKNOWN come last: but for the status, the response is right.
  */
 enum ocsp_verdict {
 	OCSP_OK,
 	/* the two certificates */
 	OCSP_BAD_LEAF, OCSP_BAD_ISSUER, OCSP_NOT_ISSUER,
 	/* form; responseStatus has a value each (RFC 6960 4.2.1) */
-	OCSP_TOO_LONG, OCSP_NOT_DER, OCSP_MALFORMED_REQUEST, OCSP_INTERNAL_ERROR,
-	OCSP_TRY_LATER, OCSP_SIG_REQUIRED, OCSP_UNAUTHORIZED,
-	OCSP_UNDEFINED_STATUS, OCSP_NOT_BASIC, OCSP_NOT_V1,
+	OCSP_TOO_LONG, OCSP_NOT_DER,
+	OCSP_MALFORMED_REQUEST, OCSP_INTERNAL_ERROR, OCSP_TRY_LATER,
+	OCSP_SIG_REQUIRED, OCSP_UNAUTHORIZED, OCSP_UNDEFINED_STATUS,
+	OCSP_NOT_BASIC, OCSP_NOT_V1,
 	/* CertID: the nearest of its answers */
 	OCSP_OTHER_CERT, OCSP_OTHER_ISSUER, OCSP_OTHER_HASH,
 	/* signature (4.2.2.2): the candidate that came furthest */

@@ -50,19 +50,24 @@ static bool digest_strong(int md)
 	}
 }
 
+/*
+ * Parameters other than PSS's are none or NULL (RFC 4055 5, 5758 3.2, 8410 3);
+ * libcrypto does not look at them, and no signature covers them.
+ */
 static bool algorithm_strong(const X509_ALGOR *alg)
 {
 	const ASN1_OBJECT *oid;
-	int md, key;
+	int type, md, key;
 
-	X509_ALGOR_get0(&oid, NULL, NULL, alg);
+	X509_ALGOR_get0(&oid, &type, NULL, alg);
 	if (!OBJ_find_sigid_algs(OBJ_obj2nid(oid), &md, &key))
 		return false;
 	if (key == NID_rsassaPss)
-		md = pss_digest(alg);
-	else if (md == NID_undef)	/* Ed25519 and its like bring their own */
-		return true;
-	return digest_strong(md);
+		return digest_strong(pss_digest(alg));
+	if (type != V_ASN1_UNDEF && type != V_ASN1_NULL)
+		return false;
+	/* Ed25519 and its like bring their own digest. */
+	return md == NID_undef || digest_strong(md);
 }
 
 /* Is the responderID this certificate's? byKey is SHA-1 always (4.2.1). */

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <openssl/err.h>
+
+#include "ocsp/ocsp.h"
+#include "tests/ocsp_response.h"
+
+/* In the tables, what is left out is zero on purpose. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+static struct pki pki;
+
+static void setup(void)
+{
+	pki = pki_make();
+}
+
+static void teardown(void)
+{
+	pki_free(&pki);
+}
+
+TestSuite(ocsp_check, .init = setup, .fini = teardown, .timeout = 60);
+
+struct order_case {
+	const char *what;
+	enum ocsp_verdict want;
+	struct response_order order;
+	int64_t next_update;	/* relative to NOW, where OCSP_OK; 0: HOUR */
+};
+
+static void run_orders(const struct order_case *cases, size_t n)
+{
+	const struct order_case *t;
+	enum ocsp_verdict got;
+	struct ocsp_times times;
+
+	for (t = cases; t < cases + n; t++) {
+		got = judge_order(&pki, &t->order, &times);
+		cr_expect_eq(got, t->want, "%s: got %d, %s", t->what, got,
+			     ocsp_reason(got));
+		if (got != OCSP_OK)
+			continue;
+		cr_expect_eq(times.next_update,
+			     NOW + (t->next_update ? t->next_update : HOUR),
+			     "%s: until NOW%+ld", t->what,
+			     (long)(times.next_update - NOW));
+		cr_expect_gt(times.next_update, NOW);
+	}
+}
+
+#define RUN(cases) run_orders(cases, sizeof(cases) / sizeof(cases[0]))
+
+#define GOOD V_OCSP_CERTSTATUS_GOOD
+#define REVOKED V_OCSP_CERTSTATUS_REVOKED
+#define UNKNOWN V_OCSP_CERTSTATUS_UNKNOWN
+#define ONE(...) \
+	{ \
+		.answers = { { MINE, __VA_ARGS__ } } \
+	}
+
+Test(ocsp_check, finds_our_answer_by_its_whole_certid)
+{
+	static const struct order_case cases[] = {
+		{ "SHA-1", OCSP_OK, ONE(GOOD, EVP_sha1) },
+		{ "SHA-256", OCSP_OK, ONE(GOOD, EVP_sha256) },
+		{ "SHA-384", OCSP_OK, ONE(GOOD, EVP_sha384) },
+		{ "SHA-512", OCSP_OK, ONE(GOOD, EVP_sha512) },
+		{ "MD5", OCSP_OTHER_HASH, ONE(GOOD, EVP_md5) },
+		{ "SHA-224", OCSP_OTHER_HASH, ONE(GOOD, EVP_sha224) },
+		{ "MD5, then SHA-1", OCSP_OK,
+		  { .answers = { { MINE, GOOD, EVP_md5 }, { MINE } } } },
+		{ "other serial", OCSP_OTHER_CERT,
+		  { .answers = { { NEIGHBOUR } } } },
+		{ "other serial, revoked", OCSP_OTHER_CERT,
+		  { .answers = { { NEIGHBOUR, REVOKED } } } },
+		{ "right key hash, wrong name hash", OCSP_OTHER_ISSUER,
+		  { .answers = { { OTHER_NAME } } } },
+		{ "right name hash, wrong key hash", OCSP_OTHER_ISSUER,
+		  { .answers = { { OTHER_KEY } } } },
+		{ "the same in SHA-256", OCSP_OTHER_ISSUER,
+		  { .answers = { { OTHER_KEY, GOOD, EVP_sha256 } } } },
+		{ "revoked neighbour first", OCSP_OK,
+		  { .answers = { { NEIGHBOUR, REVOKED }, { MINE } } } },
+		{ "revoked neighbour last", OCSP_OK,
+		  { .answers = { { MINE }, { NEIGHBOUR, REVOKED } } } },
+		{ "good neighbour first, revoked", OCSP_REVOKED,
+		  { .answers = { { NEIGHBOUR }, { MINE, REVOKED } } } },
+		{ "good neighbour last, revoked", OCSP_REVOKED,
+		  { .answers = { { MINE, REVOKED }, { NEIGHBOUR } } } },
+		{ "a neighbour's odd answer is his own affair", OCSP_OK,
+		  { .answers = { { NEIGHBOUR, .raw_from = "x",
+				   .critical = UNKNOWN_OID }, { MINE } } } },
+		{ "one of 400", OCSP_OK, { .crowd = 399 } },
+		{ "none of 400", OCSP_OTHER_CERT,
+		  { .crowd = 399, .answers = { { NEIGHBOUR } } } },
+	};
+
+	RUN(cases);
+}
+
+Test(ocsp_check, takes_good_only_and_refuses_contradiction)
+{
+	static const struct order_case cases[] = {
+		{ "good", OCSP_OK, ONE(GOOD) },
+		{ "revoked", OCSP_REVOKED, ONE(REVOKED) },
+		{ "unknown", OCSP_UNKNOWN, ONE(UNKNOWN) },
+		{ "good, revoked", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, GOOD }, { MINE, REVOKED } } } },
+		{ "revoked, good", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, REVOKED }, { MINE, GOOD } } } },
+		{ "good, unknown", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, GOOD }, { MINE, UNKNOWN } } } },
+		{ "good, unknown, revoked", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, GOOD }, { MINE, UNKNOWN },
+				 { MINE, REVOKED } } } },
+		{ "good in SHA-1, revoked in SHA-256", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, GOOD },
+				 { MINE, REVOKED, EVP_sha256 } } } },
+		{ "good, neighbour between, revoked long ago",
+		  OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, GOOD }, { NEIGHBOUR },
+				 { MINE, REVOKED, NULL, -9 * HOUR,
+				   -8 * HOUR } } } },
+		{ "revoked twice", OCSP_REVOKED,
+		  { .answers = { { MINE, REVOKED }, { MINE, REVOKED } } } },
+		{ "good in two hashes", OCSP_OK,
+		  { .answers = { { MINE, GOOD, NULL, 0, 3 * HOUR },
+				 { MINE, GOOD, EVP_sha256, 0, 2 * HOUR } } },
+		  2 * HOUR },
+		{ "good twice, the second expired", OCSP_EXPIRED,
+		  { .answers = { { MINE }, { MINE, .to = -1 } } } },
+	};
+
+	RUN(cases);
+}
+
+Test(ocsp_check, holds_thisupdate_and_nextupdate_against_now)
+{
+	static const struct order_case cases[] = {
+		{ "expires in a second", OCSP_OK, ONE(.to = 1), 1 },
+		{ "expired a second ago", OCSP_EXPIRED, ONE(.to = -1) },
+		{ "valid for 20 seconds, from now", OCSP_OK,
+		  ONE(.from = -1, .to = 20), 20 },
+		{ "valid for 20 seconds, all in our future", OCSP_OK,
+		  ONE(.from = 290, .to = 310), 310 },
+		{ "from 300 s ahead", OCSP_OK, ONE(.from = 300) },
+		{ "from 301 s ahead", OCSP_NOT_YET, ONE(.from = 301) },
+		{ "nextUpdate is thisUpdate", OCSP_BAD_ORDER,
+		  ONE(.from = 10, .to = 10) },
+		{ "nextUpdate before thisUpdate", OCSP_BAD_ORDER,
+		  ONE(.from = 20, .to = 10) },
+		{ "a year old", OCSP_OK, ONE(.from = -365 * DAY) },
+		{ "cut at the greatest age", OCSP_OK,
+		  ONE(.from = -365 * DAY, .to = 365 * DAY), DAY },
+		{ "366 days old", OCSP_TOO_OLD, ONE(.from = -366 * DAY) },
+		{ "no nextUpdate", OCSP_OK, ONE(.to = NEVER), 23 * HOUR },
+		{ "no nextUpdate, nearly a day old", OCSP_OK,
+		  ONE(.from = -DAY + 1, .to = NEVER), 1 },
+		{ "no nextUpdate, a day old", OCSP_TOO_OLD,
+		  ONE(.from = -DAY, .to = NEVER) },
+		{ "no nextUpdate, 301 s ahead", OCSP_NOT_YET,
+		  ONE(.from = 301, .to = NEVER) },
+	};
+
+	RUN(cases);
+}
+
+Test(ocsp_check, refuses_a_producedat_that_makes_no_sense)
+{
+	static const struct order_case cases[] = {
+		{ "300 s ahead", OCSP_OK, { .produced = 300 } },
+		{ "301 s ahead", OCSP_PRODUCED_LATER, { .produced = 301 } },
+		{ "300 s before thisUpdate", OCSP_OK,
+		  { .produced = -HOUR - 300 } },
+		{ "301 s before thisUpdate", OCSP_PRODUCED_EARLY,
+		  { .produced = -HOUR - 301 } },
+		{ "at nextUpdate", OCSP_PRODUCED_EXPIRED,
+		  { .answers = { { MINE, .to = 20 } }, .produced = 20 } },
+		{ "just before nextUpdate", OCSP_OK,
+		  { .answers = { { MINE, .to = 20 } }, .produced = 19 }, 20 },
+		{ "late, no nextUpdate", OCSP_OK,
+		  { .answers = { { MINE, .from = -DAY + 9, .to = NEVER } },
+		    .produced = 200 }, 9 },
+	};
+
+	RUN(cases);
+}
+
+Test(ocsp_check, takes_one_form_of_time_only)
+{
+	static const struct order_case cases[] = {
+		{ "whole seconds", OCSP_OK,
+		  ONE(.raw_from = "20231114211320Z") },
+		{ "fraction", OCSP_BAD_TIME,
+		  ONE(.raw_from = "20231114211320.5Z") },
+		{ "offset", OCSP_BAD_TIME,
+		  ONE(.raw_from = "20231114211320+0000") },
+		{ "local", OCSP_BAD_TIME, ONE(.raw_from = "20231114211320") },
+		{ "no seconds", OCSP_BAD_TIME,
+		  ONE(.raw_from = "202311142113Z") },
+		{ "UTCTime's", OCSP_BAD_TIME,
+		  ONE(.raw_from = "231114211320Z") },
+		{ "15 bytes with an offset", OCSP_BAD_TIME,
+		  ONE(.raw_from = "20231114211+000") },
+		{ "space", OCSP_BAD_TIME, ONE(.raw_from = "2023111421132 Z") },
+		{ "30 February", OCSP_BAD_TIME,
+		  ONE(.raw_from = "20230230211320Z") },
+		{ "month 13", OCSP_BAD_TIME,
+		  ONE(.raw_from = "20231314211320Z") },
+		{ "empty", OCSP_BAD_TIME, ONE(.raw_from = "") },
+		{ "year 0", OCSP_TOO_OLD, ONE(.raw_from = "00000101000000Z") },
+		{ "year 9999", OCSP_OK, ONE(.raw_to = "99991231235959Z"),
+		  366 * DAY - HOUR },
+		{ "nextUpdate's fraction", OCSP_BAD_TIME,
+		  ONE(.raw_to = "20231114231320.5Z") },
+		{ "producedAt's offset", OCSP_BAD_TIME,
+		  { .raw_produced = "20231114211320+0000" } },
+	};
+
+	RUN(cases);
+}
+
+Test(ocsp_check, refuses_unknown_critical_extensions_only)
+{
+	static const struct order_case cases[] = {
+		{ "response, unknown", OCSP_OK, { .plain = UNKNOWN_OID } },
+		{ "response, unknown critical", OCSP_CRITICAL_RESPONSE,
+		  { .critical = UNKNOWN_OID } },
+		{ "response, nonce", OCSP_OK, { .plain = NONCE_OID } },
+		{ "response, nonce critical", OCSP_OK,
+		  { .critical = NONCE_OID } },
+		{ "answer, unknown", OCSP_OK, ONE(.plain = UNKNOWN_OID) },
+		{ "answer, unknown critical", OCSP_CRITICAL_ANSWER,
+		  ONE(.critical = UNKNOWN_OID) },
+		{ "answer, archive cutoff", OCSP_OK,
+		  ONE(.plain = ARCHIVE_CUTOFF_OID) },
+		{ "answer, archive cutoff critical", OCSP_OK,
+		  ONE(.critical = ARCHIVE_CUTOFF_OID) },
+		{ "second answer, unknown critical", OCSP_CRITICAL_ANSWER,
+		  { .answers = { { MINE },
+				 { MINE, .critical = UNKNOWN_OID } } } },
+	};
+
+	RUN(cases);
+}
+
+Test(ocsp_check, names_each_error_status_of_a_responder)
+{
+	static const enum ocsp_verdict want[] = {
+		OCSP_NOT_BASIC,	   OCSP_MALFORMED_REQUEST, OCSP_INTERNAL_ERROR,
+		OCSP_TRY_LATER,	   OCSP_UNDEFINED_STATUS,  OCSP_SIG_REQUIRED,
+		OCSP_UNAUTHORIZED, OCSP_UNDEFINED_STATUS,
+	};
+	uint8_t der[] = { 0x30, 0x03, 0x0a, 0x01, 0 };
+	struct ocsp_times times;
+	uint8_t status;
+
+	for (status = 0; status < 8; status++) {
+		der[4] = status;
+		cr_expect_eq(judge(&pki, (struct ocsp_bytes){ der, 5 }, &times),
+			     want[status], "status %d", status);
+	}
+}
+
+static void expect(struct ocsp_bytes der, enum ocsp_verdict want,
+		   const char *what)
+{
+	struct ocsp_times times;
+	enum ocsp_verdict got = judge(&pki, der, &times);
+
+	cr_expect_eq(got, want, "%s: got %d, %s", what, got, ocsp_reason(got));
+}
+
+Test(ocsp_check, refuses_what_is_no_response)
+{
+	static const char html[] = "<html><body>200 OK</body></html>";
+	struct ocsp_bytes good =
+		make_response(&pki, &(struct response_order){ 0 });
+	struct blob *b = calloc(1, sizeof(*b));
+	size_t len;
+
+	expect((struct ocsp_bytes){ NULL, 0 }, OCSP_NOT_DER, "nothing");
+	expect((struct ocsp_bytes){ (const uint8_t *)html, sizeof(html) },
+	       OCSP_NOT_DER, "a web page");
+	for (len = 0; len < good.len; len++)
+		expect((struct ocsp_bytes){ good.data, len }, OCSP_NOT_DER,
+		       "cut short");
+	expect(good, OCSP_OK, "whole");
+	blob_put(b, good.data, good.len);
+	blob_put(b, "\0", 1);
+	expect(blob_bytes(b), OCSP_NOT_DER, "a byte behind it");
+	b->len = OCSP_MAX_LEN;
+	expect(blob_bytes(b), OCSP_NOT_DER, "64 KiB of rubbish");
+	b->len++;
+	expect(blob_bytes(b), OCSP_TOO_LONG, "more than 64 KiB");
+	OPENSSL_free((void *)good.data);
+	free(b);
+}
+
+/* A good response's BasicOCSPResponse, to be put into another envelope. */
+static void put_basic(struct blob *b)
+{
+	OCSP_BASICRESP *basic =
+		make_basic(&pki, &(struct response_order){ 0 });
+	uint8_t *der = NULL;
+	int len = i2d_OCSP_BASICRESP(basic, &der);
+
+	b->len = 0;
+	blob_put(b, der, (size_t)len);
+	OPENSSL_free(der);
+	OCSP_BASICRESP_free(basic);
+}
+
+Test(ocsp_check, refuses_other_envelopes)
+{
+	struct blob *b = calloc(1, sizeof(*b));
+
+	put_basic(b);
+	blob_envelope(b, BASIC_OID, BASIC_OID_LEN);
+	expect(blob_bytes(b), OCSP_OK, "as it should be");
+
+	put_basic(b);
+	blob_envelope(b, "\x06\x01\x2a", 3);
+	expect(blob_bytes(b), OCSP_NOT_BASIC, "another response type");
+
+	put_basic(b);
+	blob_put(b, "\0", 1);
+	blob_envelope(b, BASIC_OID, BASIC_OID_LEN);
+	expect(blob_bytes(b), OCSP_NOT_DER, "a byte behind it, inside");
+
+	put_basic(b);
+	blob_put(b, "\x05\x00", 2);
+	blob_envelope(b, BASIC_OID, BASIC_OID_LEN);
+	expect(blob_bytes(b), OCSP_NOT_DER, "a NULL behind it, inside");
+
+	put_basic(b);
+	blob_wrap(b, 0x04);
+	blob_wrap(b, 0x24);
+	blob_prepend(b, BASIC_OID, BASIC_OID_LEN);
+	blob_wrap(b, 0x30);
+	blob_wrap(b, 0xa0);
+	blob_prepend(b, "\x0a\x01\x00", 3);
+	blob_wrap(b, 0x30);
+	expect(blob_bytes(b), OCSP_NOT_DER, "constructed OCTET STRING");
+
+	put_basic(b);
+	blob_envelope(b, BASIC_OID, BASIC_OID_LEN);
+	b->data[1] = 0x80;
+	memmove(b->data + 2, b->data + 4, b->len - 4);
+	memset(b->data + b->len - 2, 0, 2);
+	expect(blob_bytes(b), OCSP_NOT_DER, "indefinite length");
+
+	put_basic(b);
+	blob_envelope(b, BASIC_OID, BASIC_OID_LEN);
+	memmove(b->data + 3, b->data + 2, b->len - 2);
+	b->data[1] = 0x83;
+	b->data[2] = 0;
+	b->len++;
+	expect(blob_bytes(b), OCSP_NOT_DER, "longer length than needed");
+	free(b);
+}
+
+static void expect_signed(struct blob *b, enum ocsp_verdict want,
+			  const char *what)
+{
+	blob_wrap(b, 0x30);
+	blob_sign(b, pki.key, EVP_sha256(), SHA256_RSA, SHA256_RSA_LEN,
+		  (struct ocsp_bytes){ NULL, 0 });
+	expect(blob_bytes(b), want, what);
+}
+
+Test(ocsp_check, refuses_other_versions_and_encodings_though_well_signed)
+{
+	/* [1] { { { 1.2.3, critical FALSE, "" } } } */
+	static const uint8_t explicit_false[] = {
+		0xa1, 0x0d, 0x30, 0x0b, 0x30, 0x09, 0x06, 0x02,
+		0x2a, 0x03, 0x01, 0x01, 0x00, 0x04, 0x00,
+	};
+	struct blob *b = calloc(1, sizeof(*b));
+
+	put_data(b, &pki, &(struct response_order){ 0 });
+	expect_signed(b, OCSP_OK, "v1, implied");
+	put_data(b, &pki, &(struct response_order){ 0 });
+	blob_prepend(b, "\xa0\x03\x02\x01\x00", 5);
+	expect_signed(b, OCSP_OK, "v1, explicit");
+	put_data(b, &pki, &(struct response_order){ 0 });
+	blob_prepend(b, "\xa0\x03\x02\x01\x01", 5);
+	expect_signed(b, OCSP_NOT_V1, "v2");
+	put_data(b, &pki, &(struct response_order){ 0 });
+	blob_prepend(b, "\xa0\x03\x02\x01\xff", 5);
+	expect_signed(b, OCSP_NOT_V1, "v0");
+	put_data(b, &pki, &(struct response_order){ 0 });
+	blob_put(b, explicit_false, sizeof(explicit_false));
+	expect_signed(b, OCSP_OK, "explicit critical FALSE");
+	put_data(b, &pki, &(struct response_order){ 0 });
+	blob_put(b, "\x05\x00", 2);
+	expect_signed(b, OCSP_NOT_DER, "another element");
+	free(b);
+}
+
+Test(ocsp_check, wants_a_leaf_of_that_issuer)
+{
+	X509 *renamed = cert_make(&(struct cert_order){
+		.name = "Alias", .key = pki.key, .md = EVP_sha256() });
+	X509 *rekeyed = cert_make(&(struct cert_order){
+		.name = "Issuer", .key = pki.other_key, .md = EVP_sha256() });
+	struct ocsp_bytes leaf = cert_bytes(pki.leaf);
+	struct ocsp_bytes issuer = cert_bytes(pki.issuer);
+	struct ocsp_bytes der =
+		make_response(&pki, &(struct response_order){ 0 });
+	const struct {
+		struct ocsp_bytes leaf, issuer;
+		enum ocsp_verdict want;
+	} cases[] = {
+		{ leaf, issuer, OCSP_OK },
+		{ leaf, cert_bytes(pki.other), OCSP_NOT_ISSUER },
+		{ leaf, cert_bytes(renamed), OCSP_NOT_ISSUER },
+		{ leaf, cert_bytes(rekeyed), OCSP_NOT_ISSUER },
+		{ issuer, issuer, OCSP_OTHER_CERT },
+		{ issuer, leaf, OCSP_NOT_ISSUER },
+		{ { NULL, 0 }, issuer, OCSP_BAD_LEAF },
+		{ { leaf.data, leaf.len - 1 }, issuer, OCSP_BAD_LEAF },
+		{ der, issuer, OCSP_BAD_LEAF },
+		{ leaf, { NULL, 0 }, OCSP_BAD_ISSUER },
+		{ leaf, { issuer.data, 99 }, OCSP_BAD_ISSUER },
+	};
+	struct ocsp_times times;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(ocsp_check(der, cases[i].leaf, cases[i].issuer,
+					NOW, &times),
+			     cases[i].want, "case %zu", i);
+	for (i = 1; i <= 3; i++)
+		OPENSSL_free((void *)cases[i].issuer.data);
+	OPENSSL_free((void *)leaf.data);
+	OPENSSL_free((void *)issuer.data);
+	OPENSSL_free((void *)der.data);
+	X509_free(renamed);
+	X509_free(rekeyed);
+}
+
+Test(ocsp_check, takes_serials_of_any_sign_and_size)
+{
+	static const char *const serials[] = {
+		"-5", "0", "80", "-80",
+		"FFEEDDCCBBAA99887766554433221100FFEEDDCCBBAA9988",
+	};
+	struct ocsp_times times;
+	X509 *leaf = pki.leaf;
+	size_t i;
+
+	for (i = 0; i < sizeof(serials) / sizeof(serials[0]); i++) {
+		pki.leaf = cert_make(&(struct cert_order){
+			.name = "leaf", .serial = serials[i],
+			.key = pki.leaf_key, .issuer = pki.issuer,
+			.issuer_key = pki.key, .md = EVP_sha256() });
+		cr_expect_eq(judge_order(&pki, &(struct response_order){ 0 },
+					 &times),
+			     OCSP_OK, "%s", serials[i]);
+		X509_free(pki.leaf);
+	}
+	pki.leaf = leaf;
+}
+
+Test(ocsp_check, stands_any_now_and_leaves_no_error_behind)
+{
+	struct ocsp_bytes leaf = cert_bytes(pki.leaf);
+	struct ocsp_bytes issuer = cert_bytes(pki.issuer);
+	struct ocsp_bytes der =
+		make_response(&pki, &(struct response_order){ 0 });
+	struct ocsp_times times;
+
+	ERR_clear_error();
+	cr_expect_eq(ocsp_check(der, leaf, issuer, INT64_MAX, &times),
+		     OCSP_EXPIRED);
+	cr_expect_eq(ocsp_check(der, leaf, issuer, INT64_MIN, &times),
+		     OCSP_NOT_YET);
+	cr_expect_eq(ocsp_check(leaf, leaf, issuer, NOW, &times), OCSP_NOT_DER);
+	cr_expect_eq(ocsp_check(der, der, issuer, NOW, &times), OCSP_BAD_LEAF);
+	cr_expect_eq(ERR_peek_error(), 0);
+	OPENSSL_free((void *)leaf.data);
+	OPENSSL_free((void *)issuer.data);
+	OPENSSL_free((void *)der.data);
+}
