@@ -256,7 +256,8 @@ static bool upload(struct client *c)
 
 static bool request(struct client *c)
 {
-	const char *more = opt.end == BY_SERVER ? "Connection: close\r\n" : "";
+	bool ask = opt.end == BY_SERVER && !opt.fin;
+	const char *more = ask ? "Connection: close\r\n" : "";
 	char text[1024];
 	int len;
 

@@ -31,6 +31,8 @@
 #include "tool/tool.h"
 
 #define QUEUE_FD 3
+/* In the environment of a serving process: its hold_ms. */
+#define SERVES "CONSUMER_HOLD_MS"
 #define MAX_PROCS 16
 
 static struct serve_config config = {.queue_fd = QUEUE_FD};
@@ -57,12 +59,15 @@ static void become(int queue_fd, char **argv)
 	die("exec: %m");
 }
 
-static void spawn_all(int queue_fd, char **argv)
+static void spawn_all(const struct ktls_registration *reg, char **argv)
 {
-	int i;
+	int queue_fd = ktls_registration_queue_fd(reg), i;
+	char hold_ms[16];
 
 	fflush(stdout);
-	setenv("CONSUMER_SERVES", "1", 1);
+	snprintf(hold_ms, sizeof(hold_ms), "%u",
+		 ktls_registration_hold_ms(reg));
+	setenv(SERVES, hold_ms, 1);
 	for (i = 0; i < procs; i++) {
 		pids[i] = fork();
 		if (pids[i] < 0)
@@ -168,8 +173,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 4096);
 	while ((c = getopt(argc, argv, "+n:t:l:h")) != -1)
 		set_option(c);
-	if (getenv("CONSUMER_SERVES"))
+	if (getenv(SERVES)) {
+		config.hold_ms = atoi(getenv(SERVES));
 		serve(&config);
+	}
 	if (optind >= argc || procs > MAX_PROCS)
 		set_option('?');
 	if (optind + 2 < argc && !strcmp(argv[optind + 1], "--"))
@@ -189,6 +196,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("event=registered pid=%d\n", getpid());
-	spawn_all(ktls_registration_queue_fd(reg), argv);
+	spawn_all(reg, argv);
 	supervise(reg, signal_fd);
 }

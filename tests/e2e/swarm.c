@@ -69,13 +69,18 @@ static void fail(struct conn *c, const char *why)
 static void start(struct conn *c, int index)
 {
 	struct epoll_event e = {.events = EPOLLOUT, .data.ptr = c};
+	SSL_SESSION *copy;
 
 	c->index = index;
 	c->start_ms = now_ms();
 	c->fd = tcp_start(where);
 	c->ssl = client_ssl(ctx, "localhost");
-	if (session)
-		SSL_set_session(c->ssl, session);
+	if (session) {
+		/* OpenSSL uses a TLS 1.3 session once only. */
+		copy = SSL_SESSION_dup(session);
+		SSL_set_session(c->ssl, copy);
+		SSL_SESSION_free(copy);
+	}
 	epoll_ctl(epfd, EPOLL_CTL_ADD, c->fd, &e);
 	busy++;
 }

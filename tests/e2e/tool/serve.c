@@ -398,7 +398,7 @@ void serve(const struct serve_config *config)
 	signal_fd = signals();
 	queue_fd = config->queue_fd;
 	take = config->take;
-	queue = ktls_queue_new(queue_fd);
+	queue = ktls_queue_new(queue_fd, config->hold_ms);
 	if (!queue)
 		die("ktls_queue_new: %m");
 	if (!config->hold)

@@ -16,10 +16,11 @@
  * @queue_fd: read end of a queue; borrowed
  * @take:     die by SIGKILL at once when so many connections were taken; 0: no
  * @nofile:   descriptor limit while serving; 0: as it is
+ * @hold_ms:  older connections are not taken; 0: all are
  * @hold:     take nothing
  */
 struct serve_config {
-	int queue_fd, take, nofile;
+	int queue_fd, take, nofile, hold_ms;
 	bool hold;
 };
 
