@@ -9,9 +9,9 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 HARDEN_LD = -pie -Wl,-z,relro,-z,now
 ifdef SAN
-HARDEN = -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all \
+HARDEN = -fPIE -fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-HARDEN_LD = -pie -fsanitize=address,undefined
+HARDEN_LD = -pie -fsanitize=$(SAN)
 endif
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN) $(HARDEN) $(CFLAGS)
 LINK = $(CC) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
@@ -32,6 +32,8 @@ DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
+FUZZ = $(call name,tests/fuzz,fuzz/,*)
+FUZZ_SECONDS ?= 60
 
 all: $(DAEMON) $(TOOLS) $(LIBRARIES) $(B)/libktls.so
 
@@ -58,7 +60,9 @@ $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
 $(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(call obj,tests/e2e/tool/*.c) $(KTLS)
-$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E):
+$(FUZZ): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARIES)
+$(FUZZ): LDFLAGS += -fsanitize=fuzzer
+$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(FUZZ):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
@@ -77,9 +81,18 @@ e2e: all $(E2E)
 guest: all $(E2E)
 	@tests/guest/run
 san:
-	@$(MAKE) B=build-san SAN=1 CFLAGS="-O1 -g" san-run
+	@$(MAKE) B=build-san SAN=address,undefined CFLAGS="-O1 -g" \
+		san-run
 san-run:
 	+@tests/san unit e2e
+fuzz: # needs clang
+	@$(MAKE) B=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: $(FUZZ)
+	@for f in $^; do \
+		echo "== $$f, $(FUZZ_SECONDS) s"; mkdir -p $$f.corpus; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-verbosity=0 -artifact_prefix=$$f- $$f.corpus || exit; \
+	done
 deps:
 	@tools/deps
 
@@ -100,9 +113,10 @@ install: all
 			$(DEST)/share/man/man$${page##*.}/$${page##*/} || exit; \
 	done
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo check layers unit e2e guest san san-run deps install clean
+.PHONY: all demo check layers unit e2e guest san san-run fuzz \
+	fuzz-run deps install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
