@@ -149,7 +149,6 @@ static void expire(struct worker *w)
 
 	while ((c = TAILQ_FIRST(&w->clients)) && c->since < oldest)
 		drop(w, c);
-	listen_again(w);
 }
 
 static void dispatch(struct worker *w, const struct epoll_event *event)
@@ -198,6 +197,8 @@ int worker_run(int root, int queue_fd, unsigned int hold_ms)
 		for (int i = 0; i < n; i++)
 			dispatch(&w, &events[i]);
 		expire(&w);
+		if (!n)
+			listen_again(&w);
 	}
 	ktls_queue_free(w.queue);
 	return w.status;
