@@ -56,6 +56,8 @@ $(B)/libktls.so: $(call obj,ktls/*.c)
 	@$(LINK) -shared -Wl,-soname,libktls.so.0 -o $@ $^ -lcrypto
 
 $(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
+$(B)/ktls-static: $(call obj,tools/static/*.c)
+$(filter $(B)/tests/test_static_%,$(TESTS)): $(call obj,tools/static/*.c)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion

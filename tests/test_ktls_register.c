@@ -226,6 +226,43 @@ Test(registration, fails_with_ktlsds_own_sentence_and_keeps_nothing,
 	}
 }
 
+/* Answers without having read the hello, before or after it came. */
+static void refuse_unread(unsigned int delay_us)
+{
+	const struct ktls_answer refused = { .magic = KTLS_REG_MAGIC,
+					     .version = KTLS_REG_VERSION,
+					     .status = KTLS_REG_REFUSED,
+					     .text = "not you" };
+	const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct ktls_registration *reg;
+	char error[300] = "";
+	pid_t ktlsd;
+	int sock;
+
+	unlink(route.sun_path);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&route, sizeof(route)), 0);
+	cr_assert_eq(listen(fd, 8), 0);
+	ktlsd = fork();
+	if (!ktlsd) {
+		sock = accept(fd, NULL, NULL);
+		usleep(delay_us);
+		send(sock, &refused, sizeof(refused), 0);
+		_exit(0);
+	}
+	cr_expect_eq(ktls_register(route.sun_path, &reg, error, sizeof(error)),
+		     -EACCES);
+	cr_expect_str_eq(error, "not you");
+	waitpid(ktlsd, NULL, 0);
+	close(fd);
+}
+
+Test(registration, hears_a_refusal_that_did_not_wait_for_its_hello,
+     .init = make_route, .fini = remove_route)
+{
+	for (unsigned int i = 0; i < 20; i++)
+		refuse_unread(i % 2 * 10000);
+}
+
 Test(registration, says_at_once_that_there_is_no_ktlsd, .init = make_route,
      .fini = remove_route)
 {

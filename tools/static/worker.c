@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+#include "client.h"
+
+#define IDLE_S 30 /* for a request to come, or a response to move */
+#define TICK_MS 1000
+#define EVENTS 64
+
+struct worker {
+	int root, epoll, queue_fd, signals;
+	struct ktls_queue *queue;
+	/* Longest without progress first, within a tick. */
+	TAILQ_HEAD(, client) clients;
+	bool listening, stopping;
+	int status;
+};
+
+static time_t now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static int add(struct worker *w, int fd, uint32_t events, void *what)
+{
+	struct epoll_event event = {.events = events, .data.ptr = what};
+
+	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* Every worker waits for the one queue: a connection is to wake one of them. */
+static void listen_again(struct worker *w)
+{
+	if (!w->listening && !w->stopping)
+		w->listening = !add(w, w->queue_fd, EPOLLIN | EPOLLEXCLUSIVE,
+				    &w->queue_fd);
+}
+
+static void stop_listening(struct worker *w)
+{
+	epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->queue_fd, NULL);
+	w->listening = false;
+}
+
+static void drop(struct worker *w, struct client *c)
+{
+	TAILQ_REMOVE(&w->clients, c, by_age);
+	client_free(c);
+	/* That made room, if room was short. */
+	listen_again(w);
+}
+
+static void run(struct worker *w, struct client *c)
+{
+	const time_t before = c->since;
+	struct epoll_event event = {.data.ptr = c};
+
+	if (!client_run(c, w->root, now_s()) ||
+	    (w->stopping && client_is_idle(c))) {
+		drop(w, c);
+		return;
+	}
+	if (c->since != before) {
+		TAILQ_REMOVE(&w->clients, c, by_age);
+		TAILQ_INSERT_TAIL(&w->clients, c, by_age);
+	}
+	if (c->wants == c->armed)
+		return;
+	event.events = c->wants;
+	if (epoll_ctl(w->epoll, c->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+		      c->conn.fd, &event))
+		drop(w, c);
+	else
+		c->armed = c->wants;
+}
+
+static void start_client(struct worker *w, const struct ktls_conn *conn)
+{
+	struct client *c = client_new(conn, now_s());
+	const int on = 1;
+
+	if (!c) {
+		close(conn->fd);
+		return;
+	}
+	/* Fails on a relay, which has no need of it. */
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	TAILQ_INSERT_TAIL(&w->clients, c, by_age);
+	run(w, c);
+}
+
+/* One at a time: the others are awake for theirs. */
+static void on_queue(struct worker *w)
+{
+	struct ktls_conn conn;
+	const int rc = ktls_accept(w->queue, &conn, NULL,
+				   SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	switch (rc) {
+	case 0:
+		start_client(w, &conn);
+		break;
+	case -EMFILE:
+		/* What waits stays in the queue, for us or for others. */
+		stop_listening(w);
+		break;
+	case -EPIPE:
+		fprintf(stderr, "ktls-static: the queue was shut down\n");
+		stop_listening(w);
+		w->stopping = true;
+		w->status = 1;
+		break;
+	}
+}
+
+static void stop(struct worker *w)
+{
+	struct client *c, *next;
+
+	stop_listening(w);
+	w->stopping = true;
+	for (c = TAILQ_FIRST(&w->clients); c; c = next) {
+		next = TAILQ_NEXT(c, by_age);
+		c->last = true;
+		if (client_is_idle(c))
+			drop(w, c);
+	}
+}
+
+static void expire(struct worker *w)
+{
+	const time_t oldest = now_s() - IDLE_S;
+	struct client *c;
+
+	while ((c = TAILQ_FIRST(&w->clients)) && c->since < oldest)
+		drop(w, c);
+}
+
+static void dispatch(struct worker *w, const struct epoll_event *event)
+{
+	if (event->data.ptr == &w->signals)
+		stop(w);
+	else if (event->data.ptr == &w->queue_fd)
+		on_queue(w);
+	else
+		run(w, event->data.ptr);
+}
+
+static int init(struct worker *w)
+{
+	sigset_t signals;
+
+	TAILQ_INIT(&w->clients);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	w->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!w->queue || w->signals < 0 || w->epoll < 0 ||
+	    add(w, w->signals, EPOLLIN, &w->signals))
+		return -1;
+	listen_again(w);
+	return w->listening ? 0 : -1;
+}
+
+int worker_run(int root, int queue_fd, unsigned int hold_ms)
+{
+	struct worker w = {
+		.root = root,
+		.queue_fd = queue_fd,
+		.queue = ktls_queue_new(queue_fd, hold_ms),
+	};
+	struct epoll_event events[EVENTS];
+	int n;
+
+	if (init(&w)) {
+		fprintf(stderr, "ktls-static: worker: %s\n", strerror(errno));
+		return 1;
+	}
+	while (!w.stopping || !TAILQ_EMPTY(&w.clients)) {
+		n = epoll_wait(w.epoll, events, EVENTS, TICK_MS);
+		for (int i = 0; i < n; i++)
+			dispatch(&w, &events[i]);
+		expire(&w);
+		if (!n)
+			listen_again(&w);
+	}
+	ktls_queue_free(w.queue);
+	return w.status;
+}
