@@ -131,3 +131,38 @@ Test(failure, a_damaged_finished_is_answered_by_decrypt_error)
 		duo_fini(&d);
 	}
 }
+
+static const struct {
+	uint16_t version;
+	const char *record, *sentence;
+} in_the_clear[] = {
+	{ KTLS_TLS12, "\x15\x03\x03\0\2\2\x2f", "alert 47, illegal parameter" },
+	{ KTLS_TLS13, "\x15\x03\x03\0\2\2\x2f", "alert 47, illegal parameter" },
+	{ KTLS_TLS12, "\x15\x03\x03\0\2\1\0", "alert 0, close notify" },
+	{ KTLS_TLS13, "\x15\x03\x03\0\2\1\0", "alert 0, close notify" },
+};
+
+/* A client that could not make our keys says so in the clear (RFC 8446 5). */
+Test(failure, an_alert_in_the_clear_is_understood_amid_the_handshake)
+{
+	for (size_t i = 0; i < COUNT(in_the_clear); i++) {
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		client_pair(&d, in_the_clear[i].version, KTLS_AES_128_GCM);
+		duo_connect(&d);
+		SSL_do_handshake(d.client);
+		duo_collect(&d);
+		duo_feed(&d);
+		d.wire_len = 7;
+		memcpy(d.wire, in_the_clear[i].record, 7);
+		hs_output_sent(d.hs, hs_output(d.hs).len);
+		duo_feed(&d);
+		cr_expect_eq(d.step, HS_FAIL);
+		cr_expect_eq(hs_failure(d.hs), HS_F_ALERT);
+		cr_expect(strstr(hs_error(d.hs), in_the_clear[i].sentence),
+			  "%s", hs_error(d.hs));
+		cr_expect_eq(hs_output(d.hs).len, 0);
+		duo_fini(&d);
+	}
+}

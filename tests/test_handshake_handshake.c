@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/handshake_peer.h"
 
+#include "handshake/internal.h"
+
 TestSuite(handshake, .timeout = 30);
 
 struct bad {
@@ -12,7 +14,8 @@ struct bad {
 };
 
 #define BYTES(s) s, sizeof(s) - 1
-#define HELLO(version, body) "\x16" version body
+#define E2 "\x16\x03\x01\0\0" "\x16\x03\x01\0\0"
+#define E8 E2 E2 E2 E2
 
 static const struct bad bad[] = {
 	{ "GET", BYTES("GET / HTTP/1.1\r\n\r\n"), HS_F_HTTP, 10 },
@@ -55,6 +58,22 @@ static const struct bad bad[] = {
 	  HS_F_PROTOCOL, 50 },
 	{ "a ClientHello of 16 MiB",
 	  BYTES("\x16\x03\x01\x00\x04\x01\xff\xff\xff"), HS_F_PROTOCOL, 47 },
+	{ "a second record of another major version",
+	  BYTES("\x16\x03\x01\x00\x02\x01\x00\x16\x04\x01\x00\x02\x00\x00"),
+	  HS_F_VERSION, 70 },
+	{ "a second record of HTTP",
+	  BYTES("\x16\x03\x01\x00\x02\x01\x00GET / HTTP/1.1\r\n"),
+	  HS_F_VERSION, 70 },
+	{ "a second record of 65,535 bytes",
+	  BYTES("\x16\x03\x01\x00\x02\x01\x00\x16\x03\x01\xff\xff"),
+	  HS_F_RECORD_OVERFLOW, 22 },
+	/* RFC 8446 5.1: nothing comes between the pieces of a message */
+	{ "an alert in the middle of a ClientHello",
+	  BYTES("\x16\x03\x01\x00\x02\x01\x00\x15\x03\x01\x00\x02\x02\x50"),
+	  HS_F_PROTOCOL, 10 },
+	{ "empty records without end",
+	  BYTES("\x16\x03\x01\x00\x02\x01\x00" E8 E8 E8 E8 E8 E8),
+	  HS_F_PROTOCOL, 10 },
 	{ "a fatal alert", BYTES("\x15\x03\x01\x00\x02\x02\x28"), HS_F_ALERT,
 	  -1 },
 	{ "a close_notify", BYTES("\x15\x03\x03\x00\x02\x01\x00"), HS_F_ALERT,
@@ -229,4 +248,41 @@ Test(handshake, freeing_nothing_is_allowed)
 {
 	hs_free(NULL);
 	hs_ctx_free(NULL);
+}
+
+/* One byte of the client's is changed: it ends well or with a reason. */
+static void damage(struct duo *d, int flight, unsigned int seed)
+{
+	duo_connect(d);
+	for (int i = 0; i < 3 && d->step == HS_MORE; i++) {
+		SSL_do_handshake(d->client);
+		if (duo_collect(d) && i == flight)
+			d->wire[seed * 2654435761u % d->wire_len] ^=
+				1 << seed % 8;
+		duo_feed(d);
+		duo_deliver(d);
+	}
+	if (d->step == HS_FAIL) {
+		cr_assert_neq(hs_failure(d->hs), HS_F_NONE);
+		cr_assert_neq(hs_failure(d->hs), HS_F_INTERNAL, "seed %u: %s",
+			      seed, hs_error(d->hs));
+		cr_assert(hs_error(d->hs)[0]);
+		cr_assert_eq(d->hs->alerted, hs_failure(d->hs) != HS_F_ALERT);
+	}
+	duo_disconnect(d);
+}
+
+Test(handshake, a_damaged_byte_ends_it_with_a_reason)
+{
+	static const uint16_t versions[] = { KTLS_TLS12, KTLS_TLS13 };
+
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		client_pair(&d, versions[i], KTLS_AES_128_GCM);
+		for (unsigned int seed = 0; seed < 400; seed++)
+			damage(&d, seed % 2, seed);
+		duo_fini(&d);
+	}
 }
