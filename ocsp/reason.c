@@ -37,15 +37,15 @@ static const char *const reasons[] = {
 	[OCSP_DELEGATE_WEAK] =
 		"its signer's certificate has a weak or unknown signature "
 		"algorithm",
+	[OCSP_DELEGATE_EXTENSION] =
+		"its signer's certificate has an unknown critical or broken "
+		"extension",
 	[OCSP_DELEGATE_EKU] =
 		"its signer's certificate lacks the extended key usage OCSP "
 		"signing",
 	[OCSP_DELEGATE_KEY_USAGE] =
 		"its signer's certificate has a key usage without digital "
 		"signature",
-	[OCSP_DELEGATE_EXTENSION] =
-		"its signer's certificate has an unknown critical or broken "
-		"extension",
 	[OCSP_DELEGATE_NOT_YET] =
 		"its signer's certificate is not valid yet",
 	[OCSP_DELEGATE_EXPIRED] = "its signer's certificate has expired",

@@ -106,13 +106,11 @@ bool ocsp_issued_by(X509 *cert, X509 *issuer)
 static bool has_unknown_critical(const X509 *cert)
 {
 	X509_EXTENSION *ext;
-	int i, nid;
+	int i;
 
 	for (i = 0; i < X509_get_ext_count(cert); i++) {
 		ext = X509_get_ext(cert, i);
-		nid = OBJ_obj2nid(X509_EXTENSION_get_object(ext));
 		if (X509_EXTENSION_get_critical(ext) &&
-		    nid != NID_id_pkix_OCSP_noCheck &&
 		    !X509_supported_extension(ext))
 			return true;
 	}
@@ -134,7 +132,8 @@ static enum ocsp_verdict check_dates(const X509 *cert, int64_t now,
 
 /*
  * The issuer's word first: a key that the issuer did not sign is never used.
- * Key usage as RFC 5280 4.2.1.12 pairs it with id-kp-OCSPSigning.
+ * Key usage as RFC 5280 4.2.1.12 pairs it with id-kp-OCSPSigning; a certificate
+ * without that extension has all bits.
  */
 static enum ocsp_verdict check_delegate(const OCSP_BASICRESP *basic,
 					X509 *cert, X509 *issuer, int64_t now,
@@ -150,15 +149,14 @@ static enum ocsp_verdict check_delegate(const OCSP_BASICRESP *basic,
 	if (!algorithm_strong(alg))
 		return OCSP_DELEGATE_WEAK;
 	flags = X509_get_extension_flags(cert);
+	if ((flags & EXFLAG_INVALID) || has_unknown_critical(cert))
+		return OCSP_DELEGATE_EXTENSION;
 	if (!(flags & EXFLAG_XKUSAGE) ||
 	    !(X509_get_extended_key_usage(cert) & XKU_OCSP_SIGN))
 		return OCSP_DELEGATE_EKU;
-	if ((flags & EXFLAG_KUSAGE) &&
-	    !(X509_get_key_usage(cert) &
+	if (!(X509_get_key_usage(cert) &
 	      (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)))
 		return OCSP_DELEGATE_KEY_USAGE;
-	if ((flags & EXFLAG_INVALID) || has_unknown_critical(cert))
-		return OCSP_DELEGATE_EXTENSION;
 	verdict = check_dates(cert, now, until);
 	if (verdict != OCSP_OK)
 		return verdict;

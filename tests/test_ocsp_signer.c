@@ -154,6 +154,9 @@ Test(ocsp_signer, judges_each_demand_on_a_delegate)
 		{ "unknown critical extension",
 		  { .eku = EKU, .extra_oid = UNKNOWN_OID },
 		  OCSP_DELEGATE_EXTENSION },
+		{ "broken basic constraints",
+		  { .eku = EKU, .extra_oid = "2.5.29.19" },
+		  OCSP_DELEGATE_EXTENSION },
 		{ "from now", { .eku = EKU, .from = -1 }, OCSP_OK },
 		{ "from a second ahead", { .eku = EKU, .from = 1 },
 		  OCSP_DELEGATE_NOT_YET },
@@ -277,16 +280,22 @@ Test(ocsp_signer, takes_ed25519)
 Test(ocsp_signer, lets_the_delegates_end_shorten_the_response)
 {
 	X509 *cert = delegate((struct cert_order){ .eku = EKU, .to = 60 });
+	struct ocsp_bytes leaf = cert_bytes(pki.leaf);
+	struct ocsp_bytes issuer = cert_bytes(pki.issuer);
+	struct ocsp_bytes der = make_response(
+		&pki, &(struct response_order){ .signer = cert, .key = key });
 	struct ocsp_times times;
 
-	cr_expect_eq(judge_order(&pki,
-				 &(struct response_order){ .signer = cert,
-							   .key = key },
-				 &times),
-		     OCSP_OK);
+	/* notAfter is the last second of validity (RFC 5280 4.1.2.5). */
+	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW, &times), OCSP_OK);
 	cr_expect_eq(times.this_update, NOW - HOUR);
-	cr_expect_eq(times.next_update, NOW + 61,
-		     "notAfter is the last second of validity");
+	cr_expect_eq(times.next_update, NOW + 61);
+	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW + 60, &times), OCSP_OK);
+	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW + 61, &times),
+		     OCSP_DELEGATE_EXPIRED);
+	OPENSSL_free((void *)leaf.data);
+	OPENSSL_free((void *)issuer.data);
+	OPENSSL_free((void *)der.data);
 	X509_free(cert);
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* From the bytes of an OCSPResponse to its BasicOCSPResponse, strictly. */
+#ifndef OCSP_PARSE_H
+#define OCSP_PARSE_H
+
+#include <openssl/ocsp.h>
+
+#include "ocsp/ocsp.h"
+
+/*
+ * ocsp_parse - is it one successful basic response, in DER, of version 1?
+ * @basic: to be freed by the caller, whatever is returned; NULL before
+ */
+enum ocsp_verdict ocsp_parse(struct ocsp_bytes der, OCSP_BASICRESP **basic);
+
+#endif
