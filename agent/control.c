@@ -11,6 +11,8 @@
 
 /* The longest request line, in bytes. */
 #define REQUEST_MAX 256
+/* Clients that have not asked yet; for another one the oldest has to go. */
+#define CLIENTS_MAX 16
 
 struct control {
 	struct watch watch;
@@ -18,15 +20,22 @@ struct control {
 	const struct control_command *commands;
 	void *arg;
 	char *path;
+	struct client *clients;		/* newest first */
 };
 
 struct client {
 	struct watch watch;
 	struct control *control;
+	struct client *next;
 };
 
 static void free_client(struct client *client)
 {
+	struct client **p = &client->control->clients;
+
+	while (*p != client)
+		p = &(*p)->next;
+	*p = client->next;
 	loop_remove(client->control->loop, &client->watch);
 	close(client->watch.fd);
 	free(client);
@@ -71,6 +80,17 @@ static void on_request(struct watch *w)
 	free_client(client);
 }
 
+static void make_room(struct control *control)
+{
+	struct client *oldest = control->clients;
+	unsigned int n;
+
+	for (n = 1; oldest && oldest->next; n++)
+		oldest = oldest->next;
+	if (n >= CLIENTS_MAX)
+		free_client(oldest);
+}
+
 static void on_connect(struct watch *w)
 {
 	struct control *control = (struct control *)w;
@@ -84,6 +104,9 @@ static void on_connect(struct watch *w)
 	}
 	client->watch = (struct watch){ .fd = fd, .ready = on_request };
 	client->control = control;
+	make_room(control);
+	client->next = control->clients;
+	control->clients = client;
 	if (loop_add(control->loop, &client->watch))
 		free_client(client);
 }
@@ -116,6 +139,8 @@ void control_close(struct control *control)
 {
 	if (!control)
 		return;
+	while (control->clients)
+		free_client(control->clients);
 	loop_remove(control->loop, &control->watch);
 	close(control->watch.fd);
 	if (control->path)

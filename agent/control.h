@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: one line in, text out, end. ktlsctl(1) speaks it.
+ * The control socket: one line in, text out, end. ktlsctl(1) speaks it, and
+ * writes its line with one call: what the first read brings is the request.
  */
 #ifndef AGENT_CONTROL_H
 #define AGENT_CONTROL_H
@@ -28,6 +29,7 @@ struct control;
 struct control *control_open(const char *path, int loop,
 			     const struct control_command *commands, void *arg,
 			     char *error, size_t error_len);
+/* Ends the connections of its clients too. */
 void control_close(struct control *control);
 
 #endif

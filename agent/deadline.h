@@ -7,6 +7,7 @@
 #ifndef AGENT_DEADLINE_H
 #define AGENT_DEADLINE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct deadline {

@@ -17,18 +17,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Whether a process listens at @addr. */
-static bool is_live(const struct sockaddr_un *addr, int type)
+/* Whether a dead process left this: a socket that nobody listens at. */
+static bool is_left_over(const struct sockaddr_un *addr, int type)
 {
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
 	bool dead;
+	int fd;
 
+	if (lstat(addr->sun_path, &st) || !S_ISSOCK(st.st_mode))
+		return false;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return true;
+		return false;
 	dead = connect(fd, (const void *)addr, sizeof(*addr)) &&
 	       errno == ECONNREFUSED;
 	close(fd);
-	return !dead;
+	return dead;
 }
 
 static void make_folder(const char *path)
@@ -44,20 +48,27 @@ static void make_folder(const char *path)
 	}
 }
 
+/* The file is nobody's but ours until its owner and mode are set. */
+static int bind_private(int fd, const struct sockaddr_un *addr)
+{
+	mode_t mask = umask(0177);
+	int err = bind(fd, (const void *)addr, sizeof(*addr)) ? -errno : 0;
+
+	umask(mask);
+	return err;
+}
+
 static int bind_at(int fd, const struct sockaddr_un *addr, int type)
 {
-	struct stat st;
+	int err = bind_private(fd, addr);
 
-	if (!bind(fd, (const void *)addr, sizeof(*addr)))
-		return 0;
-	if (errno == ENOENT)
+	if (err == -ENOENT)
 		make_folder(addr->sun_path);
-	else if (errno != EADDRINUSE || lstat(addr->sun_path, &st) ||
-		 !S_ISSOCK(st.st_mode) || is_live(addr, type))
-		return -errno;
-	else
+	else if (err == -EADDRINUSE && is_left_over(addr, type))
 		unlink(addr->sun_path);
-	return bind(fd, (const void *)addr, sizeof(*addr)) ? -errno : 0;
+	else
+		return err;
+	return bind_private(fd, addr);
 }
 
 static const char *explain(int err)
@@ -67,30 +78,38 @@ static const char *explain(int err)
 	return strerror(-err);
 }
 
+/* Nobody may connect before owner and mode are set, hence listen last. */
+static int open_to(int fd, const char *path,
+		   const struct local_access *access)
+{
+	int err = 0;
+
+	if (lchown(path, access->user, access->group) ||
+	    chmod(path, access->mode) || listen(fd, 128)) {
+		err = -errno;
+		unlink(path);
+	}
+	return err;
+}
+
 int local_listen(const char *path, int type, const struct local_access *access,
 		 char *error, size_t error_len)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	mode_t mask;
-	int fd, err;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err = fd < 0 ? -errno : 0;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* Nobody may connect before owner and mode are set, hence listen last. */
-	mask = umask(0177);
-	err = bind_at(fd, &addr, type);
-	umask(mask);
-	if (!err && (lchown(path, access->user, access->group) ||
-		     chmod(path, access->mode) || listen(fd, 128)))
-		err = -errno;
-	if (err) {
-		snprintf(error, error_len, "%s: %s", path, explain(err));
+	if (!err)
+		err = bind_at(fd, &addr, type);
+	if (!err)
+		err = open_to(fd, path, access);
+	if (!err)
+		return fd;
+	snprintf(error, error_len, "%s: %s", path, explain(err));
+	if (fd >= 0)
 		close(fd);
-		return err;
-	}
-	return fd;
+	return err;
 }
 
 /* struct peer - what unix_diag tells about a socket */
@@ -154,6 +173,7 @@ int local_check_pair(int a, int b, char *error, size_t error_len)
 	struct peer peer = { 0 };
 	struct stat sa, sb;
 	const char *why = NULL;
+	char byte;
 
 	if (!is_seqpacket(a) || !is_seqpacket(b) || fstat(a, &sa) ||
 	    fstat(b, &sb)) {
@@ -166,6 +186,8 @@ int local_check_pair(int a, int b, char *error, size_t error_len)
 		why = "the offered sockets are not connected to each other";
 	else if (peer.found && peer.shutdown)
 		why = "the offered queue is shut down";
+	else if (recv(b, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
+		why = "the offered queue's ends are swapped";
 	if (!why)
 		return 0;
 	snprintf(error, error_len, "%s", why);

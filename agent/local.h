@@ -31,10 +31,12 @@ int local_listen(const char *path, int type, const struct local_access *access,
 		 char *error, size_t error_len);
 
 /*
- * local_check_pair - are these two ends of one SEQPACKET socketpair?
+ * local_check_pair - are these the ends of a queue?
+ * @a, @b: its read end, its write end
  * @error: gets why not
- * Returns 0 when they are connected to each other and neither is shut down
- * (also when the kernel has no unix_diag to ask), or -EINVAL.
+ * Returns 0 when they are SEQPACKET sockets, connected to each other, neither
+ * is shut down (both not known when the kernel has no unix_diag to ask), and
+ * nothing waits to be read at @b; or -EINVAL.
  */
 int local_check_pair(int a, int b, char *error, size_t error_len);
 

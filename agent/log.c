@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -22,6 +23,19 @@ static size_t print_prefix(char *line, size_t size, enum log_level level)
 	len += (size_t)snprintf(line + len, size - len, ".%03ldZ %s ",
 				now.tv_nsec / 1000000, names[level]);
 	return len;
+}
+
+/*
+ * A log that cannot be written must not stop the service. O_NONBLOCK is not
+ * ours to set on a file that others share; a pipe that is writable has room
+ * for PIPE_BUF bytes, which is more than a line.
+ */
+static void write_line(const char *line, size_t len)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&p, 1, 0) == 1 && write(STDERR_FILENO, line, len) < 0)
+		return;
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -46,8 +60,6 @@ void log_line(enum log_level level, const char *format, ...)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '?';
 	line[len++] = '\n';
-	/* A log that cannot be written must not stop the service. */
-	if (write(STDERR_FILENO, line, len) < 0)
-		errno = 0;
+	write_line(line, len);
 	errno = saved;
 }

@@ -14,7 +14,8 @@ extern enum log_level log_level;
 /*
  * log_line - write one line with one write(2)
  * Bytes that do not print are written as '?', and a line is cut at 1 KiB, so
- * that nothing a peer sent can forge one. Keeps errno.
+ * that nothing a peer sent can forge one. Never waits: a line that a slow
+ * reader left no room for is lost. Keeps errno.
  */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -2,10 +2,9 @@
 #include "queue.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "ktls/descriptors.h"
 
 void queue_init(struct queue *q)
 {
@@ -44,34 +43,18 @@ void queue_remove(struct queue *q, uint64_t id)
 		}
 }
 
+/* O_NONBLOCK is not ours to set: every holder shares the file. */
 static int send_to(int queue, const struct handoff *handoff)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {
-		.align = {
-			.cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS,
-			.cmsg_len = CMSG_LEN(sizeof(int)),
-		},
-	};
-	struct iovec iov = {
-		.iov_base = (void *)handoff->msg,
-		.iov_len = handoff->msg_len,
-	};
-	struct msghdr hdr = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.space),
-	};
+	return ktls_send_fds(queue, handoff->msg, handoff->msg_len,
+			     &handoff->fd, 1);
+}
 
-	memcpy(CMSG_DATA(&control.align), &handoff->fd, sizeof(int));
-	/* O_NONBLOCK is not ours to set: every holder shares the file. */
-	if (sendmsg(queue, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return -errno;
-	return 0;
+/* Whether the queue itself is of no use any more. */
+static bool is_broken(int err)
+{
+	return err == -EPIPE || err == -ECONNRESET || err == -ECONNREFUSED ||
+	       err == -ENOTCONN;
 }
 
 /*
@@ -91,7 +74,7 @@ static int try_send(struct queue *q, const struct handoff *handoff)
 		err = send_to(q->end[i].fd, handoff);
 		if (!err)
 			return 0;
-		if (err != -EPIPE && err != -ECONNRESET && err != -ENOTCONN)
+		if (!is_broken(err))
 			continue;
 		queue_remove(q, id);
 		q->broken(q, id);

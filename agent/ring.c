@@ -63,6 +63,11 @@ static bool kernel_too_old(void)
 	       (major < 6 || (major == 6 && minor < 1));
 }
 
+static bool filtered(void)
+{
+	return read_number("/proc/self/status", "Seccomp:") > 0;
+}
+
 const char *ring_denied(int error)
 {
 	int disabled = read_number("/proc/sys/kernel/io_uring_disabled", "");
@@ -71,18 +76,25 @@ const char *ring_denied(int error)
 		return "io_uring is switched off: sysctl kernel.io_uring_disabled=0";
 	if (error == -EPERM && disabled == 1)
 		return "io_uring is kept for privileged users: sysctl "
-		       "kernel.io_uring_disabled=0, or make ktlsd's user a "
-		       "member of the group in kernel.io_uring_group";
-	if ((error == -EPERM || error == -EACCES || error == -ENOSYS) &&
-	    read_number("/proc/self/status", "Seccomp:") > 0)
-		return "a seccomp filter forbids io_uring: allow io_uring_setup, "
-		       "io_uring_enter and io_uring_register in the container's "
-		       "or service's profile";
-	if (error == -EINVAL || kernel_too_old())
+		       "kernel.io_uring_disabled=0, or set kernel.io_uring_group "
+		       "to the primary group of ktlsd's user";
+	if ((error == -EINVAL || error == -ENOSYS) && kernel_too_old())
 		return "this kernel's io_uring is too old: Linux 6.1 or newer is "
 		       "needed";
+	/* Where the switch is, io_uring is (6.6 and newer). */
+	if (error == -EPERM || (error == -ENOSYS && disabled >= 0))
+		return filtered() ? "a seccomp filter forbids io_uring: allow "
+			"io_uring_setup, io_uring_enter and io_uring_register in "
+			"the container's or service's profile" :
+			strerror(-error);
 	if (error == -ENOSYS)
-		return "this kernel was built without io_uring (CONFIG_IO_URING)";
+		return filtered() ? "io_uring is hidden by a seccomp filter, or "
+			"this kernel was built without it (CONFIG_IO_URING)" :
+			"this kernel was built without io_uring "
+			"(CONFIG_IO_URING)";
+	if (error == -EACCES)
+		return "a security policy denies io_uring: the audit log says "
+		       "which";
 	return strerror(-error);
 }
 

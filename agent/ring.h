@@ -37,7 +37,8 @@ void ring_fini(struct ring *ring);
 /*
  * ring_denied - why there is no ring, and what to do
  * @error: from ring_init(), negative
- * One sentence: seccomp, kernel.io_uring_disabled or the kernel's age.
+ * One sentence: seccomp, kernel.io_uring_disabled or the kernel's age; of two
+ * causes that cannot be told apart both, of one that is not known none.
  */
 const char *ring_denied(int error);
 

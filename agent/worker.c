@@ -51,6 +51,21 @@ static void stop(struct worker *w)
 		listener_stop(&w->listeners[i]);
 }
 
+/* Without a descriptor free here the kernel leaves a message's behind. */
+static void add_queue(struct worker *w, const struct channel_msg *msg, int fd)
+{
+	const char *error = "its descriptor was lost: too many open files";
+
+	if (fd >= 0) {
+		if (!queue_add(&w->routes[msg->route].queue, msg->queue, fd))
+			return;
+		error = "the route has too many queues";
+	}
+	log_error("event=queue_refused route=%s queue=%llu error=\"%s\"",
+		  w->config->routes[msg->route].name,
+		  (unsigned long long)msg->queue, error);
+}
+
 static void take_message(struct worker *w, const struct channel_msg *msg,
 			 int fd)
 {
@@ -61,10 +76,8 @@ static void take_message(struct worker *w, const struct channel_msg *msg,
 	if (msg->route >= w->config->n_routes)
 		return;
 	q = &w->routes[msg->route].queue;
-	if (msg->type == CHANNEL_QUEUE_ADD && queue_add(q, msg->queue, fd))
-		log_warn("event=queue_refused route=%s error=\"more than %d "
-			 "queues\"", w->config->routes[msg->route].name,
-			 QUEUE_ENDS);
+	if (msg->type == CHANNEL_QUEUE_ADD)
+		add_queue(w, msg, fd);
 	if (msg->type == CHANNEL_QUEUE_REMOVE)
 		queue_remove(q, msg->queue);
 }

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "agent/ring.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "agent/loop.h"
+#include "agent_case.h"
+
+TestSuite(ring, .timeout = 20);
+
+struct call {
+	struct ring_op op;
+	int result;
+	unsigned int calls;
+};
+
+static struct ring ring;
+static struct call calls[3000];
+
+static void on_done(struct ring_op *op, int result)
+{
+	struct call *call = container_of(op, struct call, op);
+
+	call->result = result;
+	call->calls++;
+}
+
+static void start(void)
+{
+	int err = ring_init(&ring);
+
+	if (err)
+		cr_skip_test("%s", ring_denied(err));
+}
+
+static void stop(void)
+{
+	ring_fini(&ring);
+}
+
+static struct io_uring_sqe *prepare(unsigned int i)
+{
+	calls[i].op.done = on_done;
+	return ring_prepare(&ring, &calls[i].op);
+}
+
+Test(ring, calls_back_with_the_result_of_the_system_call, .init = start,
+     .fini = stop)
+{
+	char byte;
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	io_uring_prep_recv(prepare(0), pair[0], &byte, 1, 0);
+	io_uring_prep_recv(prepare(1), -1, &byte, 1, 0);
+	io_uring_prep_send(prepare(2), pair[1], "x", 1, 0);
+	while (!calls[0].calls || !calls[1].calls || !calls[2].calls)
+		cr_assert_eq(ring_wait(&ring, 1000), 0);
+	cr_assert_eq(calls[0].result, 1);
+	cr_assert_eq(byte, 'x');
+	cr_assert_eq(calls[1].result, -EBADF);
+	cr_assert_eq(calls[2].result, 1);
+}
+
+Test(ring, waits_no_longer_than_it_may, .init = start, .fini = stop)
+{
+	uint64_t before = loop_now_ms();
+
+	cr_assert_eq(ring_wait(&ring, 0), 0);
+	cr_assert_eq(ring_wait(&ring, 30), 0);
+	cr_assert_geq(loop_now_ms(), before + 29);
+	cr_assert_lt(loop_now_ms(), before + 1000);
+}
+
+/* More in one round than the submission queue holds. */
+Test(ring, takes_any_number_of_operations_at_once, .init = start, .fini = stop)
+{
+	unsigned int i, done = 0;
+
+	for (i = 0; i < COUNT(calls); i++)
+		io_uring_prep_nop(prepare(i));
+	while (done < COUNT(calls)) {
+		cr_assert_eq(ring_wait(&ring, 1000), 0);
+		for (i = done = 0; i < COUNT(calls); i++)
+			done += calls[i].calls;
+	}
+	for (i = 0; i < COUNT(calls); i++)
+		cr_assert_eq(calls[i].calls, 1);
+}
+
+static void again(struct ring_op *op, int result)
+{
+	struct call *call = container_of(op, struct call, op);
+
+	cr_assert_eq(result, 0);
+	if (++call->calls < 10)
+		io_uring_prep_nop(ring_prepare(&ring, op));
+}
+
+Test(ring, a_callback_may_prepare_the_next_operation, .init = start,
+     .fini = stop)
+{
+	unsigned int i;
+
+	calls[0].op.done = again;
+	io_uring_prep_nop(ring_prepare(&ring, &calls[0].op));
+	for (i = 0; i < 20 && calls[0].calls < 10; i++)
+		cr_assert_eq(ring_wait(&ring, 1000), 0);
+	cr_assert_eq(calls[0].calls, 10);
+}
+
+Test(ring, is_not_there_for_programs_that_are_executed)
+{
+	unsigned int before = case_fds();
+
+	start();
+	cr_assert_eq(fcntl(ring.uring.ring_fd, F_GETFD), FD_CLOEXEC);
+	stop();
+	cr_assert_eq(case_fds(), before);
+}
+
+/* --- why there is none ------------------------------------------------- */
+
+/* From here on io_uring_setup(2) answers @err. */
+static void forbid(int err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K,
+			 SECCOMP_RET_ERRNO | (unsigned int)err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { COUNT(code), code };
+
+	CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+}
+
+static void explain_filter(int err)
+{
+	struct ring r;
+
+	forbid(err);
+	CHECK(ring_init(&r) == -err);
+	CHECK(strstr(ring_denied(-err), "seccomp"));
+	CHECK(!strstr(ring_denied(-err), "kernel"));
+}
+
+static void filter_eperm(void)
+{
+	explain_filter(EPERM);
+}
+
+static void filter_enosys(void)
+{
+	explain_filter(ENOSYS);
+}
+
+Test(ring, names_a_seccomp_filter_that_forbids_it)
+{
+	case_in_child(filter_eperm);
+	case_in_child(filter_enosys);
+}
+
+/* A filter is active, as in every container, but it is not the reason. */
+static void other_errors(void)
+{
+	static const int errors[] = { EACCES, ENOMEM, EMFILE, ENFILE, EINVAL };
+	unsigned int i;
+
+	forbid(EPERM);
+	for (i = 0; i < COUNT(errors); i++) {
+		CHECK(!strstr(ring_denied(-errors[i]), "seccomp"));
+		CHECK(!strstr(ring_denied(-errors[i]), "too old"));
+		CHECK(!strstr(ring_denied(-errors[i]), "sysctl"));
+	}
+}
+
+Test(ring, blames_nothing_that_it_does_not_know)
+{
+	case_in_child(other_errors);
+	cr_assert_not(strstr(ring_denied(-EPERM), "seccomp"));
+	cr_assert_str_eq(ring_denied(-ENOMEM), strerror(ENOMEM));
+}
