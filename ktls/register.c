@@ -89,7 +89,8 @@ static int ask(struct ktls_registration *reg)
 	else
 		rc = ktls_send_fds(reg->sock, &hello, sizeof(hello), reg->queue,
 				   reg->queue[0] < 0 ? 0 : 2);
-	if (!rc)
+	/* Hung up on at sight: the answer that is waiting says why. */
+	if (!rc || rc == -EPIPE)
 		rc = watch(reg, reg->sock);
 	if (rc) {
 		go_down(reg, RETRY_MS);
@@ -157,10 +158,14 @@ static void receive(struct ktls_registration *reg)
 {
 	struct ktls_answer answer;
 	struct ktls_fds fds;
-	const ssize_t len = ktls_recv_fds(reg->sock, &answer, sizeof(answer),
-					  &fds, MSG_CMSG_CLOEXEC);
+	ssize_t len = ktls_recv_fds(reg->sock, &answer, sizeof(answer), &fds,
+				    MSG_CMSG_CLOEXEC);
 	int rc;
 
+	/* Hung up on before our hello was read: an answer may stand behind. */
+	if (len == -ECONNRESET)
+		len = ktls_recv_fds(reg->sock, &answer, sizeof(answer), &fds,
+				    MSG_CMSG_CLOEXEC);
 	if (len == -EAGAIN || len == -EINTR)
 		return;
 	if (len <= 0) {
