@@ -234,7 +234,7 @@ stop_ktlsd() {
 
 # kill_ktlsd - SIGKILL to master and workers, in one call
 kill_ktlsd() {
-	local all
+	local all pid
 	all="$KTLSD_PID $(descendants "$KTLSD_PID")"
 	kill -KILL $all
 	wait "$KTLSD_PID" 2>/dev/null

@@ -20,11 +20,7 @@ is "three processes took them" "$(grep event=accept "$CONSUMER_LOG" |
 	grep -oE ' pid=[0-9]+' | sort -u | wc -l)" 3
 is "all are counted" \
 	"$(metric "ktlsd_handed_off_total{mode=\"$(mode)\"}")" $N
-shares=$("$B/ktlsctl" -s "$DIR/control.sock" metrics |
-	awk '/^ktlsd_connections_accepted_total/ { printf "%d ", $2 }')
-read -r a b _ <<<"$shares"
-between "the workers' shares are within 20 % of each other ($a, $b)" \
-	$((100 * (a > b ? a : b) / ((a < b ? a : b) + 1))) 99 120
+balanced
 
 if ktls_or_skip "every connection is in kTLS both ways"; then
 	is "every one is in kTLS for sending, by /proc/net/tls_stat" \

@@ -6,35 +6,37 @@
 # Other users may not be able to read the build directory.
 mkdir "$DIR/bin"
 cp "$B/ktlsd" "$TOOLS/consumer" "$DIR/bin/"
-as_nobody() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-}
-refused() { # NAME UID CONSUMER...
+as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+refused() { # NAME UID COMMAND...
 	local name=$1 uid=$2 out
 	shift 2
-	out=$("$@" "$DIR/web.sock")
+	out=$(timeout 10 "$@")
 	matches "$name" "$out" "event=refused why=EACCES .*uid $uid\b.*allow_uids"
 }
 
-up route='allow_uids: [12345]' route='mode: "0666"'
 if [ "$(id -u)" = 0 ]; then
-	refused "root is refused where it is not named, with the key to set" \
-		0 "$DIR/bin/consumer"
-	refused "an unprivileged user likewise" 65534 \
-		as_nobody "$DIR/bin/consumer"
+	up route='allow_uids: [12345]' route='mode: "0666"'
+	refused "who is not named is refused, with the key to set" 65534 \
+		"${as_nobody[@]}" "$DIR/bin/consumer" "$DIR/web.sock"
+	is "and is not registered" \
+		"$(metric 'ktlsd_registrations{route="web"}')" 0
+	consume
+	matches "root may always register" "$(client --get 10)" 'result=ok '
+	stop "$CONSUMER"
+	stop_ktlsd
 else
-	refused "a user is refused with the key to set" "$(id -u)" \
-		"$DIR/bin/consumer"
+	up route='allow_uids: [12345]'
+	refused "who is not named is refused, with the key to set" \
+		"$(id -u)" "$DIR/bin/consumer" "$DIR/web.sock"
+	stop_ktlsd
 fi
-is "nobody is registered" "$(metric 'ktlsd_registrations{route="web"}')" 0
-stop_ktlsd
 
 name="a route's socket has its owner, group and mode"
 if root_or_skip "$name"; then
 	up route='user: nobody' route='group: nogroup' route='mode: "0620"' \
 		route='allow_uids: [65534]'
 	is "$name" "$(stat -c '%U %G %a' "$DIR/web.sock")" "nobody nogroup 620"
-	spawn nobody setpriv --reuid=65534 --regid=65534 --clear-groups \
+	spawn nobody "${as_nobody[@]}" \
 		"$DIR/bin/consumer" -n 2 "$DIR/web.sock"
 	check "an allowed unprivileged user registers" wait_for 5 grep -q \
 		event=serving "$DIR/nobody.log"
@@ -42,20 +44,28 @@ if root_or_skip "$name"; then
 	stop "$SPAWNED"
 	stop_ktlsd
 
-	# Everything as one unprivileged user.
+	# Everything as one unprivileged user, who must be named too.
 	mkdir "$DIR/own"
 	config handoff="$DIR/own/web.sock" route='allow_uids: [65534]' |
 		sed "/^user:/d; s,$DIR/control,$DIR/own/control,; s,$PKI,$DIR/own/pki," \
 			>"$DIR/own/ktlsd.conf"
 	cp -r "$PKI" "$DIR/own/pki"
+	sed "s/65534/12345/; s/own.web/own\/no/; s/own.control/own\/no-control/" \
+		"$DIR/own/ktlsd.conf" >"$DIR/own/no.conf"
 	chown -R nobody "$DIR/own"
-	spawn ktlsd-own setpriv --reuid=65534 --regid=65534 --clear-groups \
+	spawn ktlsd-no "${as_nobody[@]}" \
+		"$DIR/bin/ktlsd" -c "$DIR/own/no.conf"
+	wait_for 10 grep -q event=ready "$DIR/ktlsd-no.log"
+	refused "ktlsd as an unprivileged user refuses likewise" 65534 \
+		"${as_nobody[@]}" "$DIR/bin/consumer" "$DIR/own/no.sock"
+	stop "$SPAWNED"
+	spawn ktlsd-own "${as_nobody[@]}" \
 		"$DIR/bin/ktlsd" -c "$DIR/own/ktlsd.conf"
 	KTLSD_PID=$SPAWNED KTLSD_LOG=$DIR/ktlsd-own.log
 	check "ktlsd itself runs as an unprivileged user" wait_for 10 grep -q \
 		event=ready "$KTLSD_LOG"
 	PORT=$(port_of web)
-	spawn own setpriv --reuid=65534 --regid=65534 --clear-groups \
+	spawn own "${as_nobody[@]}" \
 		"$DIR/bin/consumer" "$DIR/own/web.sock"
 	wait_for 5 grep -q event=serving "$DIR/own.log"
 	matches "with a consumer of the same user it serves" \

@@ -42,7 +42,11 @@ refuses "a key that is not there" "$DIR/none.key" -t
 echo nonsense >"$DIR/bad.pem"
 config chain="$DIR/bad.pem" >"$conf"
 refuses "a chain that is none" "$DIR/bad.pem" -t
-for staple in expired serial foreign; do
+config staple="$PKI/expired.der" >"$conf"
+out=$("$B/ktlsd" -t -c "$conf" 2>&1)
+is "a staple that has ended is no reason not to start" $? 0
+matches "but is warned about" "$out" "warn .*$PKI/expired.der"
+for staple in serial foreign; do
 	config staple="$PKI/$staple.der" >"$conf"
 	refuses "a staple: $staple" "$PKI/$staple.der" -t
 done

@@ -125,6 +125,23 @@ cpu_ms() {
 	echo $sum
 }
 
+# balanced - each of two workers' share of the connections is within 20 % of
+# an even one
+balanced() {
+	local shares a b
+	shares=$("$B/ktlsctl" -s "$DIR/control.sock" metrics |
+		awk '/^ktlsd_connections_accepted_total/ { printf "%d ", $2 }')
+	read -r a b _ <<<"$shares"
+	between "the workers share within 20 % ($a, $b)" \
+		$((100 * a / (a + b))) 40 60
+}
+
+# limit_nofile WORKER N - lower a worker's descriptor limit, as its own user
+limit_nofile() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups \
+		prlimit --pid "$1" --nofile="$2:$2"
+}
+
 # between NAME VALUE LOW HIGH
 between() {
 	if [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] 2>/dev/null; then
