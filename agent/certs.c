@@ -66,6 +66,13 @@ static struct ocsp_bytes find_issuer(const struct config_cert *cert,
 	return issuer;
 }
 
+/* Right once, and past now, as may happen to one that is in use. */
+static bool is_past(enum ocsp_verdict verdict)
+{
+	return verdict == OCSP_EXPIRED || verdict == OCSP_TOO_OLD ||
+	       verdict == OCSP_DELEGATE_EXPIRED;
+}
+
 static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 {
 	static uint8_t der[OCSP_MAX_LEN + 1];
@@ -86,7 +93,7 @@ static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 	verdict = ocsp_check(response, hs_ctx_leaf(ctx), issuer, time(NULL),
 			     &times);
 	free(owned);
-	if (verdict == OCSP_EXPIRED || verdict == OCSP_TOO_OLD) {
+	if (is_past(verdict)) {
 		log_warn("event=staple_expired file=\"%s\" error=\"%s: "
 			 "certificates are sent without it\"", cert->staple,
 			 ocsp_reason(verdict));
