@@ -73,6 +73,27 @@ static int open_fds(void)
 	return n;
 }
 
+/*
+ * No descriptor from @n on. To be undone before the test ends: what reports
+ * leaks then opens files.
+ */
+static void limit_descriptors(rlim_t n)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = n;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static rlim_t descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	return limit.rlim_cur;
+}
+
 /* Sends @n ends of socket pairs, keeps the other end of the first. */
 static int hand_off(unsigned int age_ms, int n)
 {
@@ -234,17 +255,15 @@ Test(accept, takes_nothing_at_the_descriptor_limit, .init = open_queue,
      .fini = close_queue)
 {
 	enum { CONNECTIONS = 3 };
+	const rlim_t before = descriptor_limit();
 	int far[CONNECTIONS], taken[CONNECTIONS];
 	struct ktls_conn conn;
-	struct rlimit limit;
 	char byte;
 
 	for (int i = 0; i < CONNECTIONS; i++)
 		far[i] = hand_off(0, 1);
 	/* The table is full but for the reserve. */
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = lowest_free();
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_descriptors(lowest_free());
 
 	cr_assert_eq(ktls_accept(queue, &conn, NULL, 0), 0);
 	taken[0] = conn.fd;
@@ -262,34 +281,33 @@ Test(accept, takes_nothing_at_the_descriptor_limit, .init = open_queue,
 	}
 	close(taken[CONNECTIONS - 1]);
 	cr_expect_eq(ktls_accept(queue, &conn, NULL, 0), -EAGAIN);
+	limit_descriptors(before);
 }
 
 Test(accept, says_what_was_lost_when_others_took_the_place, .init = open_queue,
      .fini = close_queue)
 {
+	const rlim_t before = descriptor_limit();
 	const int far = hand_off(0, 1);
 	struct ktls_conn conn;
-	struct rlimit limit;
 	char byte;
 
 	/* The limit is lowered below the reserve: to give it up is no help. */
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = 1;
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_descriptors(1);
 	cr_expect_eq(ktls_accept(queue, &conn, NULL, 0), -ECONNABORTED);
 	cr_expect_eq(ktls_accept(queue, &conn, NULL, 0), -EMFILE);
+	limit_descriptors(before);
 	cr_expect_eq(read(far, &byte, 1), 0);
 }
 
 Test(accept, needs_a_descriptor_to_begin_with)
 {
-	struct rlimit limit;
+	const rlim_t before = descriptor_limit();
 
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = lowest_free();
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit_descriptors(lowest_free());
 	errno = 0;
 	cr_expect_null(ktls_queue_new(0, 0));
 	cr_expect_eq(errno, EMFILE);
+	limit_descriptors(before);
 	ktls_queue_free(NULL);
 }
