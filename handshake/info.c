@@ -110,7 +110,8 @@ static const char *group_name(const struct hs *hs)
 
 void hs_get_info(const struct hs *hs, struct hs_info *info)
 {
-	const char *sni = SSL_get_servername(hs->ssl, TLSEXT_NAMETYPE_host_name);
+	const char *sni = SSL_get_servername(hs->ssl,
+					     TLSEXT_NAMETYPE_host_name);
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(hs->ssl);
 	unsigned int alpn_len;
 
