@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,22 @@
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
+
+/*
+ * Without the standard descriptors sockets would take their numbers, and log
+ * lines go to a client. Returns false when there is no /dev/null.
+ */
+static bool fill_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
 
 static int usage(void)
 {
@@ -78,6 +96,8 @@ int main(int argc, char **argv)
 	bool test = false;
 	int c, status;
 
+	if (!fill_standard())
+		return 1;
 	while ((c = getopt(argc, argv, "c:tv")) != -1) {
 		if (c == 'c')
 			file = optarg;

@@ -387,9 +387,9 @@ static int init(struct master *m)
 		log_error("event=limit_too_low error=\"%s\"", error);
 		return err;
 	}
-	err = process_try_ring(c);
+	err = process_try(c, error, sizeof(error));
 	if (err) {
-		log_error("event=no_io_uring error=\"%s\"", ring_denied(err));
+		log_error("event=worker_impossible error=\"%s\"", error);
 		return err;
 	}
 	m->metrics = metrics_new(c->workers + 1);

@@ -21,6 +21,9 @@
 /* Descriptors for everything else: listeners, ring, channel, log. */
 #define OTHER_DESCRIPTORS 256
 
+/* In the exit status of process_try()'s child: the error is not the ring's. */
+#define NO_USER 0x80
+
 int process_limit(const struct config *config, unsigned int *slots,
 		  char *error, size_t error_len)
 {
@@ -86,6 +89,9 @@ void process_keep(int *fds, size_t n)
 
 	qsort(fds, n, sizeof(*fds), compare);
 	for (i = 0; i < n; i++) {
+		/* Started without standard input, a socket can be 0. */
+		if ((unsigned int)fds[i] < next)
+			continue;
 		if ((unsigned int)fds[i] > next)
 			close_range(next, (unsigned int)fds[i] - 1, 0);
 		next = (unsigned int)fds[i] + 1;
@@ -93,22 +99,30 @@ void process_keep(int *fds, size_t n)
 	close_range(next, ~0u, 0);
 }
 
-int process_try_ring(const struct config *config)
+int process_try(const struct config *config, char *error, size_t error_len)
 {
 	struct ring ring;
 	int status, err;
 	pid_t pid = fork();
 
-	if (pid < 0)
-		return -errno;
 	if (!pid) {
 		err = process_drop(config);
-		if (!err)
-			err = ring_init(&ring);
-		_exit(-err & 0xff);
+		if (err)
+			_exit(NO_USER | -err);
+		_exit(-ring_init(&ring));
 	}
-	if (waitpid(pid, &status, 0) != pid)
-		return -errno;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		err = -errno;
+		snprintf(error, error_len, "%s", strerror(-err));
+		return err;
+	}
 	/* A filter may kill instead of refusing. */
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPERM;
+	status = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+	err = -(status & ~NO_USER);
+	if (status & NO_USER)
+		snprintf(error, error_len, "cannot become %s: %s",
+			 config->user, strerror(-err));
+	else if (err)
+		snprintf(error, error_len, "%s", ring_denied(err));
+	return err;
 }

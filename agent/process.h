@@ -29,9 +29,10 @@ int process_drop(const struct config *config);
 void process_keep(int *fds, size_t n);
 
 /*
- * process_try_ring - can a process of the configured user have its ring?
- * Tried in a child: master itself never has one. Returns 0 or -errno.
+ * process_try - can a worker become the configured user, and have its ring?
+ * Tried in a child: master itself never has one. Returns 0, or -errno with a
+ * sentence in @error.
  */
-int process_try_ring(const struct config *config);
+int process_try(const struct config *config, char *error, size_t error_len);
 
 #endif

@@ -111,7 +111,25 @@ struct io_uring_sqe *ring_prepare(struct ring *ring, struct ring_op *op)
 	return sqe;
 }
 
-static void call_back(struct ring *ring)
+int ring_wait(struct ring *ring, int64_t timeout_ms)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_nsec = timeout_ms % 1000 * 1000000,
+	};
+	struct io_uring_cqe *cqe;
+	int err;
+
+	err = io_uring_submit_and_wait_timeout(
+		&ring->uring, &cqe, 1, timeout_ms < 0 ? NULL : &ts, NULL);
+	/* EBUSY and EAGAIN pass once what is done has been called back. */
+	if (err < 0 && err != -ETIME && err != -EINTR && err != -EBUSY &&
+	    err != -EAGAIN)
+		return err;
+	return 0;
+}
+
+void ring_call_back(struct ring *ring)
 {
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
@@ -124,21 +142,4 @@ static void call_back(struct ring *ring)
 			op->done(op, cqe->res);
 	}
 	io_uring_cq_advance(&ring->uring, n);
-}
-
-int ring_wait(struct ring *ring, int64_t timeout_ms)
-{
-	struct __kernel_timespec ts = {
-		.tv_sec = timeout_ms / 1000,
-		.tv_nsec = timeout_ms % 1000 * 1000000,
-	};
-	struct io_uring_cqe *cqe;
-	int err;
-
-	err = io_uring_submit_and_wait_timeout(
-		&ring->uring, &cqe, 1, timeout_ms < 0 ? NULL : &ts, NULL);
-	if (err < 0 && err != -ETIME && err != -EINTR && err != -EBUSY)
-		return err;
-	call_back(ring);
-	return 0;
 }

@@ -50,10 +50,13 @@ const char *ring_denied(int error);
 struct io_uring_sqe *ring_prepare(struct ring *ring, struct ring_op *op);
 
 /*
- * ring_wait - submit what was prepared, wait, and call back what is done
+ * ring_wait - submit what was prepared, and wait until something is done
  * @timeout_ms: the longest wait; negative: no limit
  * Returns 0, also at the end of the time, or -errno of io_uring_enter(2).
  */
 int ring_wait(struct ring *ring, int64_t timeout_ms);
+
+/* ring_call_back - for what is done; apart, to look at the clock in between */
+void ring_call_back(struct ring *ring);
 
 #endif

@@ -258,8 +258,12 @@ int worker_run(const struct worker_setup *setup)
 		return 1;
 	}
 	watch_channel(&w);
-	while (!err && !(w.stopping && !w.slab.used && !w.slab.promised))
+	while (!err && !(w.stopping && !w.slab.used && !w.slab.promised)) {
 		err = ring_wait(&w.ring, run_timers(&w));
+		/* What begins now has its time from now on. */
+		w.now_ms = monotonic_ms();
+		ring_call_back(&w.ring);
+	}
 	if (err)
 		log_error("event=ring_failed error=\"%s\"", strerror(-err));
 	fini(&w);

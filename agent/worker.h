@@ -38,7 +38,7 @@ struct worker {
 	struct ring ring;
 	struct ring_op channel_op;
 	int channel;
-	uint64_t now_ms;		/* CLOCK_MONOTONIC, once per round */
+	uint64_t now_ms;		/* CLOCK_MONOTONIC, twice a round */
 
 	struct listener *listeners;
 	struct worker_route *routes;

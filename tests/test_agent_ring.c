@@ -42,6 +42,12 @@ static void stop(void)
 	ring_fini(&ring);
 }
 
+static void turn(int64_t timeout_ms)
+{
+	cr_assert_eq(ring_wait(&ring, timeout_ms), 0);
+	ring_call_back(&ring);
+}
+
 static struct io_uring_sqe *prepare(unsigned int i)
 {
 	calls[i].op.done = on_done;
@@ -59,7 +65,7 @@ Test(ring, calls_back_with_the_result_of_the_system_call, .init = start,
 	io_uring_prep_recv(prepare(1), -1, &byte, 1, 0);
 	io_uring_prep_send(prepare(2), pair[1], "x", 1, 0);
 	while (!calls[0].calls || !calls[1].calls || !calls[2].calls)
-		cr_assert_eq(ring_wait(&ring, 1000), 0);
+		turn(1000);
 	cr_assert_eq(calls[0].result, 1);
 	cr_assert_eq(byte, 'x');
 	cr_assert_eq(calls[1].result, -EBADF);
@@ -70,13 +76,22 @@ Test(ring, waits_no_longer_than_it_may, .init = start, .fini = stop)
 {
 	uint64_t before = loop_now_ms();
 
-	cr_assert_eq(ring_wait(&ring, 0), 0);
-	cr_assert_eq(ring_wait(&ring, 30), 0);
+	turn(0);
+	turn(30);
 	cr_assert_geq(loop_now_ms(), before + 29);
 	cr_assert_lt(loop_now_ms(), before + 1000);
 }
 
 /* More in one round than the submission queue holds. */
+Test(ring, calls_nobody_back_during_the_wait, .init = start, .fini = stop)
+{
+	io_uring_prep_nop(prepare(0));
+	cr_assert_eq(ring_wait(&ring, 1000), 0);
+	cr_assert_eq(calls[0].calls, 0);
+	ring_call_back(&ring);
+	cr_assert_eq(calls[0].calls, 1);
+}
+
 Test(ring, takes_any_number_of_operations_at_once, .init = start, .fini = stop)
 {
 	unsigned int i, done = 0;
@@ -84,7 +99,7 @@ Test(ring, takes_any_number_of_operations_at_once, .init = start, .fini = stop)
 	for (i = 0; i < COUNT(calls); i++)
 		io_uring_prep_nop(prepare(i));
 	while (done < COUNT(calls)) {
-		cr_assert_eq(ring_wait(&ring, 1000), 0);
+		turn(1000);
 		for (i = done = 0; i < COUNT(calls); i++)
 			done += calls[i].calls;
 	}
@@ -109,7 +124,7 @@ Test(ring, a_callback_may_prepare_the_next_operation, .init = start,
 	calls[0].op.done = again;
 	io_uring_prep_nop(ring_prepare(&ring, &calls[0].op));
 	for (i = 0; i < 20 && calls[0].calls < 10; i++)
-		cr_assert_eq(ring_wait(&ring, 1000), 0);
+		turn(1000);
 	cr_assert_eq(calls[0].calls, 10);
 }
 
