@@ -70,7 +70,7 @@ $(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(FUZZ):
 	@$(LINK) -o $@ $^ $(LIBS)
 
 demo: deps
-	@$(MAKE) all
+	@$(MAKE) --no-print-directory -s all
 	@tools/demo
 check: deps
 	+@tests/check layers unit e2e guest
