@@ -32,6 +32,8 @@ DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
+# Unit tests that need kTLS run once more where there is some.
+E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
 FUZZ_SECONDS ?= 60
 
@@ -78,9 +80,9 @@ layers:
 	@tests/layers
 unit: $(TESTS)
 	@tests/unit
-e2e: all $(E2E)
+e2e: all $(E2E) $(E2E_UNIT)
 	@tests/e2e/run
-guest: all $(E2E)
+guest: all $(E2E) $(E2E_UNIT)
 	@tests/guest/run
 san:
 	@$(MAKE) B=build-san SAN=address,undefined CFLAGS="-O1 -g" \

@@ -118,7 +118,7 @@ static void raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Waits for a ktlsd that is not there yet. Returns 0, or -errno and says why. */
+/* Waits for ktlsd if it is not there. Returns 0, or -errno and says why. */
 static int register_with_ktlsd(struct server *s)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000};

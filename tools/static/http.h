@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP/1.1 (RFC 9110, RFC 9112) on strings, as far as a file server needs it. */
+/* HTTP/1.1 (RFC 9110, RFC 9112) on strings, as a file server needs it. */
 #ifndef STATIC_HTTP_H
 #define STATIC_HTTP_H
 

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# libktls on this kernel: the unit tests that can only run where kTLS is.
+. "$(dirname "$0")/lib.sh"
+
+ktls_or_skip "libktls on this kernel" || exit 0
+for program in test_ktls_probe test_ktls_record_kernel; do
+	timeout 100 "$B/tests/$program" -j1 --tap="$DIR/tap" >"$DIR/$program.log" 2>&1
+	status=$?
+	grep -E '^(not )?ok' "$DIR/tap" >"$DIR/results" ||
+		not_ok "$program runs" "status $status"
+	# Their names begin with the suite's, and end with the time they took.
+	while IFS= read -r line; do
+		name=$(sed -E 's/^(not )?ok - //; s/ *\([0-9.]+s\)$//' <<<"$line")
+		case $line in
+		*'# SKIP'*) skip "${name%% *}" "${name#*# SKIP }" ;;
+		ok*) ok "$name" ;;
+		*) not_ok "$name" ;;
+		esac
+	done <"$DIR/results"
+	rm -f "$DIR/tap"
+done
