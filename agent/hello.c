@@ -27,8 +27,8 @@ ssize_t hello_recv(int fd, struct ktls_hello *hello, int fds[2], int *n_fds)
 	return n;
 }
 
-void hello_answer(int fd, enum ktls_reg_status status, const char *text,
-		  unsigned int hold_ms, const int *fds)
+int hello_answer(int fd, enum ktls_reg_status status, const char *text,
+		 unsigned int hold_ms, const int *fds)
 {
 	struct ktls_answer answer = {
 		.magic = KTLS_REG_MAGIC,
@@ -43,4 +43,5 @@ void hello_answer(int fd, enum ktls_reg_status status, const char *text,
 	if (err)
 		log_debug("event=answer_failed error=\"%s\"",
 			  strerror(-err));
+	return err;
 }

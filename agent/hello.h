@@ -20,9 +20,9 @@ ssize_t hello_recv(int fd, struct ktls_hello *hello, int fds[2], int *n_fds);
 /*
  * hello_answer - answer, and give the queue's ends along
  * @fds: {read end, write end}, borrowed, or NULL
- * One that is not there any more is noticed when its descriptor is read.
+ * Never waits. Returns 0, or -errno of sendmsg(2): it heard nothing.
  */
-void hello_answer(int fd, enum ktls_reg_status status, const char *text,
-		  unsigned int hold_ms, const int *fds);
+int hello_answer(int fd, enum ktls_reg_status status, const char *text,
+		 unsigned int hold_ms, const int *fds);
 
 #endif

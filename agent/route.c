@@ -14,32 +14,15 @@
 #include "hello.h"
 #include "local.h"
 #include "log.h"
-#include "waiting.h"
+#include "queue.h"
+#include "route_queue.h"
 
 /* After a start, registrations wait so long for one that brings a queue. */
 #define GRACE_MS 1000
 /* A consumer that connects must have said hello by then. */
 #define HELLO_MS 5000
-/* How often queues that nobody reads are looked through. */
-#define DRAIN_MS 500
 /* Registrations per route at a time. */
 #define REGISTRATIONS_MAX 256
-/*
- * What one connection in a queue costs of the socket's send buffer, in bytes:
- * a message of up to 600 bytes with its bookkeeping, halved because the kernel
- * doubles what is asked for.
- */
-#define MESSAGE_COST (1280 / 2)
-
-/* struct route_queue - both ends, so that the queue outlives its consumers */
-struct route_queue {
-	struct route_queue *next;
-	uint64_t id;
-	int read_fd, write_fd;
-	unsigned int registrations;
-	bool announced;
-};
-
 enum registration_state { REG_HELLO, REG_WAITS, REG_LIVE };
 
 struct registration {
@@ -55,101 +38,24 @@ struct registration {
 struct route {
 	struct watch watch;
 	const struct config_route *config;
-	unsigned int index;
 	int loop;
-	const struct route_events *events;
-	struct route_queue *queues;
+	struct route_queues queues;
 	struct registration *registrations;
 	unsigned int n_registrations;
-	uint64_t grace_until_ms, next_drain_ms;
+	uint64_t grace_until_ms, tend_ms;
 };
 
-static void announce(struct route *route, struct route_queue *q, bool live)
-{
-	const struct route_events *ev = route->events;
-
-	if (q->announced == live)
-		return;
-	q->announced = live;
-	if (live)
-		ev->added(ev->arg, route->index, q->id, q->write_fd);
-	else
-		ev->removed(ev->arg, route->index, q->id);
-}
-
-static void set_size(const struct route *route, int write_fd)
-{
-	int size = (int)route->config->queue * MESSAGE_COST;
-
-	if (setsockopt(write_fd, SOL_SOCKET, SO_SNDBUFFORCE, &size,
-		       sizeof(size)))
-		setsockopt(write_fd, SOL_SOCKET, SO_SNDBUF, &size,
-			   sizeof(size));
-}
-
-/* Takes both descriptors, also on failure. */
-static struct route_queue *new_queue(struct route *route, int read_fd,
-				     int write_fd)
-{
-	struct route_queue *q = calloc(1, sizeof(*q));
-	struct stat st;
-
-	if (!q || fstat(read_fd, &st)) {
-		close(read_fd);
-		close(write_fd);
-		free(q);
-		return NULL;
-	}
-	q->id = st.st_ino;
-	q->read_fd = read_fd;
-	q->write_fd = write_fd;
-	set_size(route, write_fd);
-	q->next = route->queues;
-	route->queues = q;
-	return q;
-}
-
-static void free_queue(struct route *route, struct route_queue *q)
-{
-	struct route_queue **p = &route->queues;
-
-	announce(route, q, false);
-	while (*p != q)
-		p = &(*p)->next;
-	*p = q->next;
-	close(q->read_fd);
-	close(q->write_fd);
-	free(q);
-}
-
-static struct route_queue *find_live(struct route *route)
-{
-	struct route_queue *q;
-
-	for (q = route->queues; q; q = q->next)
-		if (q->registrations)
-			return q;
-	return NULL;
-}
-
-/*
- * The queues that the workers send to: those with a registration, or, while
- * there is none, whatever there is. What waits in the others moves over.
- */
+/* Who sends where has changed, and idle queues want to be looked after. */
 static void choose_queues(struct route *route)
 {
-	struct route_queue *live = find_live(route), *q, *next;
+	route_queues_choose(&route->queues);
+	route->tend_ms = 0;
+}
 
-	for (q = route->queues; q; q = q->next)
-		announce(route, q, !live || q->registrations);
-	if (!live)
-		return;
-	for (q = route->queues; q; q = next) {
-		next = q->next;
-		if (!q->registrations &&
-		    waiting_move(q->read_fd, live->write_fd))
-			free_queue(route, q);
-	}
+static void close_pair(const int fds[2])
+{
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void free_registration(struct registration *r)
@@ -188,6 +94,13 @@ static void go_live(struct registration *r, struct route_queue *q,
 	struct route *route = r->route;
 	int fds[2] = { q->read_fd, q->write_fd };
 
+	/* One that got no queue must not stand for a consumer. */
+	if (hello_answer(r->watch.fd, adopted ? KTLS_REG_ADOPTED : KTLS_REG_OK,
+			 "", route->config->hold_timeout_ms,
+			 adopted ? NULL : fds)) {
+		free_registration(r);
+		return;
+	}
 	r->state = REG_LIVE;
 	r->queue = q;
 	q->registrations++;
@@ -195,8 +108,6 @@ static void go_live(struct registration *r, struct route_queue *q,
 	log_info("event=consumer_registered route=%s pid=%d uid=%u queue=%llu "
 		 "adopted=%d", route->config->name, (int)r->peer.pid,
 		 r->peer.uid, (unsigned long long)q->id, adopted);
-	hello_answer(r->watch.fd, adopted ? KTLS_REG_ADOPTED : KTLS_REG_OK, "",
-		     route->config->hold_timeout_ms, adopted ? NULL : fds);
 	choose_queues(route);
 }
 
@@ -204,18 +115,18 @@ static void go_live(struct registration *r, struct route_queue *q,
 static void give_queue(struct registration *r)
 {
 	struct route *route = r->route;
-	struct route_queue *q = find_live(route);
+	struct route_queue *q = route_queue_live(&route->queues);
 	int pair[2];
 
 	if (!q)
-		q = route->queues;
+		q = route_queue_idle(&route->queues);
 	if (!q && loop_now_ms() < route->grace_until_ms) {
 		r->state = REG_WAITS;
 		r->due_ms = route->grace_until_ms;
 		return;
 	}
 	if (!q && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		q = new_queue(route, pair[0], pair[1]);
+		q = route_queue_new(&route->queues, pair[0], pair[1]);
 	if (q)
 		go_live(r, q, false);
 	else
@@ -235,32 +146,41 @@ static void serve_waiting(struct route *route)
 	}
 }
 
-static void adopt(struct registration *r, int fds[2])
+/* A queue made of an offer, or the one that it is already; or a refusal. */
+static struct route_queue *take_offer(struct registration *r, int fds[2])
 {
-	struct route *route = r->route;
+	struct route_queues *queues = &r->route->queues;
 	struct route_queue *q;
 	char error[128];
 	struct stat st;
 
 	if (local_check_pair(fds[0], fds[1], error, sizeof(error)) ||
 	    fstat(fds[0], &st)) {
-		close(fds[0]);
-		close(fds[1]);
+		close_pair(fds);
 		refuse(r, KTLS_REG_BAD_OFFER, error);
-		return;
+		return NULL;
 	}
-	for (q = route->queues; q && q->id != st.st_ino; q = q->next)
-		;
-	if (q) {
-		close(fds[0]);
-		close(fds[1]);
-	} else {
-		q = new_queue(route, fds[0], fds[1]);
+	q = route_queue_find(queues, st.st_ino);
+	if (q || queues->n >= QUEUE_ENDS) {
+		close_pair(fds);
+		if (!q)
+			refuse(r, KTLS_REG_ERROR, "the route has as many "
+			       "queues as it may have");
+		return q;
 	}
-	if (!q) {
+	q = route_queue_new(queues, fds[0], fds[1]);
+	if (!q)
 		refuse(r, KTLS_REG_ERROR, "ktlsd is out of memory");
+	return q;
+}
+
+static void adopt(struct registration *r, int fds[2])
+{
+	struct route *route = r->route;
+	struct route_queue *q = take_offer(r, fds);
+
+	if (!q)
 		return;
-	}
 	go_live(r, q, true);
 	serve_waiting(route);
 }
@@ -275,27 +195,43 @@ static bool may_register(const struct config_route *config, uid_t uid)
 	return !config->n_allow_uids || uid == 0;
 }
 
+/*
+ * Refused here and not when it connects: closing a socket that has not been
+ * read destroys the answer.
+ */
+static void refuse_user(struct registration *r)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "uid %u may not register for route %s: "
+		 "add it to the route's allow_uids", r->peer.uid,
+		 r->route->config->name);
+	refuse(r, KTLS_REG_REFUSED, text);
+}
+
 static void check_hello(struct registration *r, const struct ktls_hello *hello,
 			ssize_t len, int fds[2], int n_fds)
 {
+	bool allowed = may_register(r->route->config, r->peer.uid);
 	bool known = len == sizeof(*hello) &&
 		     !memcmp(hello->magic, KTLS_REG_MAGIC,
 			     sizeof(hello->magic));
 
-	if (known && hello->version == KTLS_REG_VERSION) {
+	if (allowed && known && hello->version == KTLS_REG_VERSION) {
 		if (n_fds)
 			adopt(r, fds);
 		else
 			give_queue(r);
 		return;
 	}
-	if (n_fds) {
-		close(fds[0]);
-		close(fds[1]);
-	}
-	refuse(r, KTLS_REG_BAD_VERSION, known ?
-	       "this ktlsd speaks another version of the registration" :
-	       "this is no registration; see handoff(7)");
+	if (n_fds)
+		close_pair(fds);
+	if (!allowed)
+		refuse_user(r);
+	else
+		refuse(r, KTLS_REG_BAD_VERSION, known ? "this ktlsd speaks "
+		       "another version of the registration" :
+		       "this is no registration; see handoff(7)");
 }
 
 static void on_registration(struct watch *w)
@@ -311,36 +247,29 @@ static void on_registration(struct watch *w)
 		check_hello(r, &hello, n, fds, n_fds);
 		return;
 	}
-	/* The end, or more than there is to say. */
-	if (n_fds) {
-		close(fds[0]);
-		close(fds[1]);
+	if (n == -EPROTO && r->state == REG_HELLO) {
+		refuse(r, KTLS_REG_BAD_OFFER, "an offer is two descriptors: a "
+		       "queue's read end and its write end");
+		return;
 	}
+	/* The end, or more than there is to say. */
+	if (n_fds)
+		close_pair(fds);
 	free_registration(r);
 }
 
 static void check_peer(struct registration *r)
 {
-	const struct config_route *config = r->route->config;
 	socklen_t len = sizeof(r->peer);
 	unsigned int n = 0;
 	struct registration *i;
-	char text[200];
 
-	for (i = r->route->registrations; i; i = i->next)
-		n++;
-	if (n > REGISTRATIONS_MAX) {
-		refuse(r, KTLS_REG_ERROR, "too many registrations");
-		return;
-	}
 	if (getsockopt(r->watch.fd, SOL_SOCKET, SO_PEERCRED, &r->peer, &len))
 		r->peer.uid = (uid_t)-1;
-	if (may_register(config, r->peer.uid))
-		return;
-	snprintf(text, sizeof(text), "uid %u may not register for route %s: "
-		 "add it to the route's allow_uids", r->peer.uid,
-		 config->name);
-	refuse(r, KTLS_REG_REFUSED, text);
+	for (i = r->route->registrations; i; i = i->next)
+		n++;
+	if (n > REGISTRATIONS_MAX)
+		refuse(r, KTLS_REG_ERROR, "too many registrations");
 }
 
 static void on_connect(struct watch *w)
@@ -363,28 +292,22 @@ static void on_connect(struct watch *w)
 	check_peer(r);
 }
 
-static void drain(struct route *route, uint64_t now_ms)
+/* Returns when to be called again. */
+static uint64_t tend_queues(struct route *route, uint64_t now_ms)
 {
-	struct route_queue *q;
-	unsigned int n;
+	unsigned int ms;
 
-	for (q = route->queues; q; q = q->next) {
-		if (q->registrations)
-			continue;
-		n = waiting_drop(q->read_fd, route->config->hold_timeout_ms);
-		if (n)
-			log_warn("event=queue_expired route=%s connections=%u "
-				 "remedy=\"start a consumer, or raise "
-				 "hold_timeout\"", route->config->name, n);
+	if (now_ms >= route->tend_ms) {
+		ms = route_queues_tend(&route->queues);
+		route->tend_ms = ms ? now_ms + ms : UINT64_MAX;
 	}
-	choose_queues(route);
-	route->next_drain_ms = now_ms + DRAIN_MS;
+	return route->tend_ms;
 }
 
 uint64_t route_tick(struct route *route, uint64_t now_ms)
 {
 	struct registration *r, *next;
-	uint64_t due = UINT64_MAX;
+	uint64_t due = UINT64_MAX, tend;
 
 	for (r = route->registrations; r; r = next) {
 		next = r->next;
@@ -397,12 +320,8 @@ uint64_t route_tick(struct route *route, uint64_t now_ms)
 		else
 			free_registration(r);
 	}
-	if (route->queues && !find_live(route)) {
-		if (now_ms >= route->next_drain_ms)
-			drain(route, now_ms);
-		due = route->next_drain_ms < due ? route->next_drain_ms : due;
-	}
-	return due;
+	tend = tend_queues(route, now_ms);
+	return tend < due ? tend : due;
 }
 
 void route_announce(const struct route *route,
@@ -412,18 +331,16 @@ void route_announce(const struct route *route,
 {
 	struct route_queue *q;
 
-	for (q = route->queues; q; q = q->next)
+	for (q = route->queues.first; q; q = q->next)
 		if (q->announced)
-			added(arg, route->index, q->id, q->write_fd);
+			added(arg, route->queues.route, q->id, q->write_fd);
 }
 
 void route_broken(struct route *route, uint64_t id)
 {
+	struct route_queue *q = route_queue_find(&route->queues, id);
 	struct registration *r, *next;
-	struct route_queue *q;
 
-	for (q = route->queues; q && q->id != id; q = q->next)
-		;
 	if (!q)
 		return;
 	log_warn("event=queue_shut_down route=%s queue=%llu",
@@ -434,10 +351,9 @@ void route_broken(struct route *route, uint64_t id)
 			free_registration(r);
 	}
 	/* Nothing was left to move, so it may be gone already. */
-	for (q = route->queues; q && q->id != id; q = q->next)
-		;
+	q = route_queue_find(&route->queues, id);
 	if (q)
-		free_queue(route, q);
+		route_queue_free(&route->queues, q);
 }
 
 unsigned int route_registrations(const struct route *route)
@@ -460,9 +376,10 @@ struct route *route_open(const struct config_route *config,
 	}
 	route->watch.ready = on_connect;
 	route->config = config;
-	route->index = index;
 	route->loop = loop;
-	route->events = events;
+	route->queues.route = index;
+	route->queues.config = config;
+	route->queues.events = events;
 	route->grace_until_ms = loop_now_ms() + GRACE_MS;
 	route->watch.fd = local_listen(config->handoff, SOCK_SEQPACKET,
 				       &access, error, error_len);
@@ -486,10 +403,10 @@ void route_close(struct route *route)
 		route->registrations->state = REG_HELLO;
 		free_registration(route->registrations);
 	}
-	while (route->queues) {
+	while (route->queues.first) {
 		/* The workers go on sending: their own ends stay open. */
-		route->queues->announced = false;
-		free_queue(route, route->queues);
+		route->queues.first->announced = false;
+		route_queue_free(&route->queues, route->queues.first);
 	}
 	free(route);
 }
