@@ -31,15 +31,15 @@ is "no such root: exit 1" $? 1
 spawn static "$B/ktls-static" --queue "$DIR/web.sock" --root "$DIR/root" \
 	--workers 2
 STATIC=$SPAWNED
-check "waits for ktlsd" wait_for 5 said 'waiting for it'
+check "waits for ktlsd" wait_for 20 said 'waiting for it'
 up
-check "and finds it" wait_for 5 served
+check "and finds it" wait_for 20 served
 is "says once that it waits" "$(grep -c waiting "$DIR/static.log")" 1
 
 # A worker that dies is replaced, and nothing is lost meanwhile.
 kill -KILL $(workers | cut -d' ' -f1)
 check "served with one worker dead" served
-check "a dead worker is replaced" wait_for 5 workers_are 2
+check "a dead worker is replaced" wait_for 20 workers_are 2
 
 # No worker holds what only the registrar may.
 for pid in $(workers); do
@@ -64,7 +64,7 @@ for i in {1..12}; do
 	spawn "idle-$i" openssl s_client -connect "127.0.0.1:$PORT" -ign_eof
 	idle+=("$SPAWNED")
 done
-check "12 clients are handed over" wait_for 10 \
+check "12 clients are handed over" wait_for 30 \
 	metric_is ktlsd_handed_off_total $(($(metric ktlsd_handed_off_total) + 12))
 used=$(cpu_ms $before)
 sleep 1
@@ -73,40 +73,40 @@ between "does not spin at the descriptor limit" \
 for pid in "${idle[@]}"; do
 	kill "$pid"
 done
-check "serves again when there is room" wait_for 5 served
+check "serves again when there is room" wait_for 20 served
 is "with the same workers" "$(workers)" "$before"
 
 # The next ktlsd gets the queue.
 kill_ktlsd
-check "notices that ktlsd is gone" wait_for 5 said 'is gone'
+check "notices that ktlsd is gone" wait_for 20 said 'is gone'
 up
-check "registers with the next one" wait_for 5 served
+check "registers with the next one" wait_for 20 served
 
 # SIGTERM lets a download end, and takes nothing new.
 get big --limit-rate 15M >"$DIR/got" &
 download=$!
-wait_for 5 test -s "$DIR/got"
+wait_for 20 test -s "$DIR/got"
 stop "$STATIC"
 is "SIGTERM: exit 0" $? 0
 wait "$download"
 is "SIGTERM: a download ends well" $? 0
 check "SIGTERM: and is whole" cmp "$DIR/got" "$DIR/root/big"
-check "SIGTERM: the registration is over" wait_for 5 \
+check "SIGTERM: the registration is over" wait_for 20 \
 	metric_is 'ktlsd_registrations{route="web"}' 0
 
 # Nobody serves on without a registrar.
 spawn static "$B/ktls-static" --queue "$DIR/web.sock" --root "$DIR/root" \
 	--workers 2
 STATIC=$SPAWNED
-check "another one takes over" wait_for 5 served
+check "another one takes over" wait_for 20 served
 orphans=$(workers)
 stop "$STATIC" KILL
-check "kill -9: ktlsd knows" wait_for 5 \
+check "kill -9: ktlsd knows" wait_for 20 \
 	metric_is 'ktlsd_registrations{route="web"}' 0
 for pid in $orphans; do
-	check "kill -9: a worker ends too" wait_for 5 gone "$pid"
+	check "kill -9: a worker ends too" wait_for 20 gone "$pid"
 done
 # They were handed to init, which may take its time to collect them.
 for pid in $orphans; do
-	wait_for 10 test ! -e "/proc/$pid"
+	wait_for 30 test ! -e "/proc/$pid"
 done
