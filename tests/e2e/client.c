@@ -7,49 +7,14 @@
  * right, 1: it is not, 2: the tool could not do its work.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tool/options.h"
 #include "tool/tool.h"
-
-/* clang-format off */
-static const char usage[] =
-"usage: client [options] ADDRESS:PORT\n"
-"  --ca FILE          trust this CA only       --name NAME     SNI and check\n"
-"  --version 1.2|1.3  --cipher NAME  --groups LIST  --sigalgs LIST  --alpn NAME\n"
-"  --get N            fetch N bytes (0)        --put N         upload N bytes\n"
-"  --path PATH        fetch this instead, print the body\n"
-"  --coalesce         request in the same segment as Finished\n"
-"  --split MS         as --coalesce, but half of the last record MS later\n"
-"  --bytewise         every byte in a segment of its own\n"
-"  --fin              FIN in the request's segment, no close_notify\n"
-"  --staple FILE      ask for a staple, compare with FILE (- : only ask)\n"
-"  --max-fragment 512|1024|2048|4096           --no-tickets\n"
-"  --resume           once more with the session of the first connection\n"
-"  --close            end it ourselves, with close_notify\n"
-"  --cut              end it ourselves, with nothing but a FIN\n"
-"  --pause N          after N bytes print 'paused', go on at a line on stdin\n"
-"  --wait             after the handshake likewise, before the request\n"
-"  --late             before our Finished likewise\n"
-"  --timeout MS       for every single wait (10000)";
-/* clang-format on */
-
-enum write_mode { PLAIN, COALESCE, SPLIT, BYTEWISE };
-enum end_mode { BY_SERVER, CLOSE, CUT };
-
-/* The modes are ints because getopt_long() sets them. */
-static struct {
-	const char *where, *ca, *name, *version, *cipher, *groups, *sigalgs;
-	const char *alpn, *path, *staple;
-	size_t get, put, pause;
-	int mode, end;
-	int split_ms, timeout_ms, max_fragment;
-	int fin, resume, no_tickets, wait, late;
-} opt = {.name = "localhost", .timeout_ms = 10000, .pause = SIZE_MAX};
 
 /* One connection, and what is to be said about it at the end. */
 struct client {
@@ -60,6 +25,14 @@ struct client {
 	int64_t start_ms, hs_ms;
 	struct http http;
 };
+
+#define KEPT_MAX 64
+
+static struct {
+	SSL *ssl;
+	int fd;
+} kept[KEPT_MAX];
+static int n_kept;
 
 static int tickets;
 static size_t longest_record;
@@ -313,6 +286,8 @@ static bool response(struct client *c, bool to_end)
 
 static bool finish(struct client *c)
 {
+	if (opt.end == KEEP)
+		return true;
 	if (opt.end == CLOSE) {
 		SSL_shutdown(c->ssl);
 		flush(c, false);
@@ -362,6 +337,8 @@ static void report(struct client *c, bool ok, const char *hex)
 	unsigned int alpn_len;
 
 	SSL_get0_alpn_selected(s, &alpn, &alpn_len);
+	if (opt.batch)
+		printf("label=%s ", opt.label);
 	printf("result=%s version=%s cipher=%s group=%s alpn=%.*s resumed=%d "
 	       "status=%d bytes=%zu sha256=%s staple=%s tickets=%d hint=%lu "
 	       "longest=%zu end=%s alert=%d hs_ms=%lld ms=%lld reason='%s'\n",
@@ -378,6 +355,23 @@ static void report(struct client *c, bool ok, const char *hex)
 	if (opt.path)
 		puts(c->http.text);
 	fflush(stdout);
+}
+
+/* Leave a connection open until the program ends. */
+static void keep(const struct client *c)
+{
+	if (n_kept == KEPT_MAX)
+		die("too many connections to keep");
+	kept[n_kept].ssl = c->ssl;
+	kept[n_kept++].fd = c->fd;
+}
+
+static void close_kept(void)
+{
+	while (n_kept) {
+		SSL_free(kept[--n_kept].ssl);
+		close(kept[n_kept].fd);
+	}
 }
 
 /* One connection; @session is taken, and replaced by what it yields. */
@@ -402,101 +396,50 @@ static bool run(SSL_CTX *ctx, SSL_SESSION **session)
 	SSL_SESSION_free(*session);
 	SSL_set_shutdown(c.ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	*session = SSL_get1_session(c.ssl);
+	if (opt.end == KEEP) {
+		keep(&c);
+		return ok;
+	}
 	SSL_free(c.ssl);
 	close(c.fd);
 	return ok;
 }
 
-enum kind { TEXT, SIZE, NUMBER, SPLIT_MS };
-
-static const struct {
-	enum kind kind;
-	void *target;
-} targets[] = {
-	{TEXT, &opt.ca},
-	{TEXT, &opt.name},
-	{TEXT, &opt.version},
-	{TEXT, &opt.cipher},
-	{TEXT, &opt.groups},
-	{TEXT, &opt.sigalgs},
-	{TEXT, &opt.alpn},
-	{TEXT, &opt.path},
-	{TEXT, &opt.staple},
-	{SIZE, &opt.get},
-	{SIZE, &opt.put},
-	{SIZE, &opt.pause},
-	{NUMBER, &opt.max_fragment},
-	{NUMBER, &opt.timeout_ms},
-	{SPLIT_MS, &opt.split_ms},
-};
-
-/* Those with an argument first, in the order of targets[]. */
-static const struct option options[] = {
-	{"ca", 1, NULL, 0},
-	{"name", 1, NULL, 0},
-	{"version", 1, NULL, 0},
-	{"cipher", 1, NULL, 0},
-	{"groups", 1, NULL, 0},
-	{"sigalgs", 1, NULL, 0},
-	{"alpn", 1, NULL, 0},
-	{"path", 1, NULL, 0},
-	{"staple", 1, NULL, 0},
-	{"get", 1, NULL, 0},
-	{"put", 1, NULL, 0},
-	{"pause", 1, NULL, 0},
-	{"max-fragment", 1, NULL, 0},
-	{"timeout", 1, NULL, 0},
-	{"split", 1, NULL, 0},
-	{"coalesce", 0, &opt.mode, COALESCE},
-	{"bytewise", 0, &opt.mode, BYTEWISE},
-	{"close", 0, &opt.end, CLOSE},
-	{"cut", 0, &opt.end, CUT},
-	{"fin", 0, &opt.fin, 1},
-	{"no-tickets", 0, &opt.no_tickets, 1},
-	{"resume", 0, &opt.resume, 1},
-	{"wait", 0, &opt.wait, 1},
-	{"late", 0, &opt.late, 1},
-	{NULL, 0, NULL, 0},
-};
-
-static void set_argument(int index)
+static bool run_all(void)
 {
-	void *target = targets[index].target;
-
-	switch (targets[index].kind) {
-	case TEXT:
-		*(const char **)target = optarg;
-		break;
-	case SIZE:
-		*(size_t *)target = parse_size(optarg);
-		break;
-	case SPLIT_MS:
-		opt.mode = SPLIT;
-		/* fallthrough */
-	case NUMBER:
-		*(int *)target = atoi(optarg);
-		break;
-	}
-}
-
-int main(int argc, char **argv)
-{
+	SSL_CTX *ctx = make_ctx();
 	SSL_SESSION *session = NULL;
-	SSL_CTX *ctx;
 	bool ok;
-	int c, index;
 
-	while ((c = getopt_long(argc, argv, "", options, &index)) == 0)
-		if (!options[index].flag)
-			set_argument(index);
-	if (c != -1 || optind + 1 != argc)
-		die("%s", usage);
-	opt.where = argv[optind];
-	ctx = make_ctx();
 	ok = run(ctx, &session);
 	if (ok && opt.resume)
 		ok = run(ctx, &session);
 	SSL_SESSION_free(session);
 	SSL_CTX_free(ctx);
+	return ok;
+}
+
+/* As if started once for every line of stdin; an empty one is the end. */
+static bool run_batch(void)
+{
+	const struct options common = opt;
+	char line[512];
+	bool ok = true;
+
+	while (fgets(line, sizeof(line), stdin) && *line != '\n') {
+		opt = common;
+		parse_line(line);
+		ok &= run_all();
+	}
+	return ok;
+}
+
+int main(int argc, char **argv)
+{
+	bool ok;
+
+	parse_options(argc, argv);
+	ok = opt.batch ? run_batch() : run_all();
+	close_kept();
 	return ok ? 0 : 1;
 }

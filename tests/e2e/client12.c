@@ -2,18 +2,17 @@
 /*
  * client12 - what a TLS 1.2 client may do and OpenSSL's never does
  *
- *   client12 [--ca FILE] [--early] [--cut] [--wait MS] ADDRESS:PORT
+ *   client12 CA ADDRESS:PORT MODE...      MODE: some of these letters
  *
- * --early: the request leaves together with our Finished, before the server's
- *          has come (RFC 7918, False Start)
- * --cut:   our Finished in records of 4 bytes each (RFC 5246 6.2.1)
- * --wait:  milliseconds between Finished and the request
+ * e: early: the request leaves together with our Finished, before the server's
+ *    has come (RFC 7918, False Start)
+ * w: 20 ms between the two
+ * c: cut: our Finished in records of 4 bytes each (RFC 5246 6.2.1)
  *
- * OpenSSL does the handshake; what we send from Finished on is sealed here,
+ * One connection for each MODE. OpenSSL does the handshake; what we send from Finished on is sealed here,
  * with AES-128-GCM and sequence numbers of our own (RFC 5288). Fetches /early
- * and checks the body. Prints one line; exit 0 when it is right.
+ * and checks the body. Prints a line for each; exit 0 when all are right.
  */
-#include <getopt.h>
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
@@ -232,7 +231,7 @@ static bool response(SSL *ssl, int fd)
 	       SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN;
 }
 
-static bool run(SSL *ssl, int fd, bool early, bool cut, int wait)
+static bool run(SSL *ssl, int fd, bool early, bool cut, bool wait)
 {
 	struct buffer out = {.len = 0}, last = {.len = 0};
 	struct sealer sealer = {.seq = 0};
@@ -246,7 +245,8 @@ static bool run(SSL *ssl, int fd, bool early, bool cut, int wait)
 	} else {
 		send_all(fd, out.data, out.len);
 		out.len = 0;
-		sleep_ms(wait);
+		if (wait)
+			sleep_ms(20);
 		if (!early && !finish_handshake(ssl, fd))
 			return false;
 		seal(&sealer, &out, 23, REQUEST, strlen(REQUEST));
@@ -258,49 +258,35 @@ static bool run(SSL *ssl, int fd, bool early, bool cut, int wait)
 	return ok;
 }
 
-int main(int argc, char **argv)
+static bool one(SSL_CTX *ctx, const char *where, const char *mode)
 {
-	static const struct option options[] = {
-		{"ca", 1, NULL, 'c'},  {"early", 0, NULL, 'e'},
-		{"cut", 0, NULL, 'x'}, {"wait", 1, NULL, 'w'},
-		{NULL, 0, NULL, 0},
-	};
-	bool early = false, cut = false, ok;
-	const char *ca = NULL;
-	int c, wait = 0, fd;
-	SSL_CTX *ctx;
-	SSL *ssl;
+	SSL *ssl = client_ssl(ctx, "localhost");
+	int fd = tcp_connect(where, 10000);
+	bool ok;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
-		switch (c) {
-		case 'c':
-			ca = optarg;
-			break;
-		case 'e':
-			early = true;
-			break;
-		case 'x':
-			cut = true;
-			break;
-		case 'w':
-			wait = atoi(optarg);
-			break;
-		default:
-			die("usage: see the head of client12.c");
-		}
-	if (optind + 1 != argc)
-		die("usage: see the head of client12.c");
-	ctx = client_ctx(ca);
-	only_version(ctx, "1.2");
-	only_cipher(ctx, CIPHER);
-	ssl = client_ssl(ctx, "localhost");
-	fd = tcp_connect(argv[optind], 10000);
-	ok = run(ssl, fd, early, cut, wait);
-	printf("result=%s version=%s cipher=%s reason='%s'\n",
+	ok = run(ssl, fd, strchr(mode, 'e'), strchr(mode, 'c'),
+		 strchr(mode, 'w'));
+	printf("mode=%s result=%s version=%s cipher=%s reason='%s'\n", mode,
 	       ok ? "ok" : "fail", SSL_get_version(ssl),
 	       SSL_get_cipher_name(ssl), ssl_reason());
 	close(fd);
 	SSL_free(ssl);
+	return ok;
+}
+
+int main(int argc, char **argv)
+{
+	bool ok = true;
+	SSL_CTX *ctx;
+	int i;
+
+	if (argc < 4)
+		die("usage: client12 CA ADDRESS:PORT MODE...");
+	ctx = client_ctx(argv[1]);
+	only_version(ctx, "1.2");
+	only_cipher(ctx, CIPHER);
+	for (i = 3; i < argc; i++)
+		ok &= one(ctx, argv[2], argv[i]);
 	SSL_CTX_free(ctx);
 	return ok ? 0 : 1;
 }

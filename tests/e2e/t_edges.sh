@@ -5,60 +5,63 @@
 
 up
 consume
-good='result=ok .*end=close_notify'
-
-for version in 1.3 1.2; do
+batch < <(for version in 1.3 1.2; do
 	v="--version $version"
-	matches "TLS $version: request in the same segment as Finished" \
-		"$(client $v --coalesce --get 50000)" "$good"
-	matches "TLS $version: upload in the same segment as Finished" \
-		"$(client $v --coalesce --put 100000)" "$good"
-	line=$(client $v --split 300 --get 50000)
-	matches "TLS $version: the last record split, its tail 300 ms later" \
-		"$line" "$good"
-	between "TLS $version: that took the 300 ms" "$(field ms <<<"$line")" \
-		300 5000
-	matches "TLS $version: an upload's last record split likewise" \
-		"$(client $v --split 300 --put 5000)" "$good"
-	matches "TLS $version: one byte at a time" \
-		"$(client $v --bytewise --get 50000)" "$good"
-	cut=$(events "end .*how=cut .*state=0")
-	matches "TLS $version: the client's FIN right after its request" \
-		"$(client $v --coalesce --fin --get 50000)" "$good"
-	wait_for 5 events_are end "$(events accept)"
-	is "TLS $version: a FIN alone is not a clean end" \
-		"$(events "end .*how=cut .*state=0")" $((cut + 1))
+	echo "fin-$version $v --coalesce --fin --get 50000"
+	echo "get-$version $v --coalesce --get 50000"
+	echo "put-$version $v --coalesce --put 100000"
+	echo "split-$version $v --split 300 --get 50000"
+	echo "split-put-$version $v --split 300 --put 5000"
+	echo "bytes-$version $v --bytewise --get 50000"
+	echo "resume-$version $v --resume --coalesce --get 50000"
+done)
+wait_for 20 events_are end 16
+for version in 1.3 1.2; do
+	v="TLS $version:"
+	served "$v request in the same segment as Finished" get-$version
+	served "$v upload in the same segment as Finished" put-$version
+	served "$v the last record split, its tail 300 ms later" split-$version
+	between "$v that took the 300 ms" \
+		"$(field ms <<<"${R[split-$version]}")" 300 5000
+	served "$v an upload's last record split likewise" split-put-$version
+	served "$v one byte at a time" bytes-$version
+	served "$v the client's FIN right after its request" fin-$version
+	served "$v resumed, with the request behind Finished" resume-$version
 done
-check "TLS 1.2: data before the server's Finished" client12 --early
-check "TLS 1.2: the same a little later" client12 --early --wait 20
-check "TLS 1.2: Finished cut into 4-byte records" client12 --cut
-check "TLS 1.2: both at once" client12 --cut --early
-check "TLS 1.2: an abbreviated handshake with data behind Finished" \
-	client --version 1.2 --resume --coalesce --get 50000
-check "TLS 1.3: the same" client --version 1.3 --resume --coalesce --get 50000
+is "a FIN alone is not a clean end, in either version" \
+	"$(grep -cE '^event=end n=(1|9) how=cut ' "$CONSUMER_LOG")" 2
+
+out=$("$TOOLS/client12" "$PKI/ca.pem" "127.0.0.1:$PORT" e ew c ec)
+for mode in "e:data before the server's Finished" "ew:the same a little later" \
+	"c:Finished cut into 4-byte records" "ec:both at once"; do
+	matches "TLS 1.2: ${mode#*:}" "$out" "^mode=${mode%%:*} result=ok "
+done
 n=$(events accept)
-wait_for 5 metric_is ktlsd_handed_off_total "$n"
-is "all of them went the same way" \
-	"$(metric "ktlsd_handed_off_total{mode=\"$(mode)\"}")" "$n"
+check "all of them went the same way" wait_for 20 metric_is \
+	"ktlsd_handed_off_total{mode=\"$(mode)\"}" "$n"
 
 # A limit on the client's side. Which kernels can hold it is known.
-case $(mode)/$(uname -r) in
-relay/*) how=relay why=unavailable ;;
-*/6.1.* | */6.12.*) how=relay why=max_fragment ;;
-*/7.*) how=ktls why=max_fragment ;;
-*) how=$(mode) why=max_fragment ;;
+how=$(mode)
+case $how/$(uname -r) in
+*/6.1.* | */6.12.*) how=relay ;;
 esac
-relayed=$(metric "ktlsd_relayed_total{reason=\"$why\"}")
-[ $how = ktls ] || relayed=$((relayed + 4))
+batch --max-fragment 1024 <<END
+get-1.3 --version 1.3 --get 100000
+put-1.3 --version 1.3 --put 100000
+get-1.2 --version 1.2 --get 100000
+put-1.2 --version 1.2 --put 100000
+END
 for version in 1.3 1.2; do
-	line=$(client --version $version --max-fragment 1024 --get 100000)
-	matches "TLS $version: max_fragment_length 1024 is served" "$line" "$good"
+	served "TLS $version: max_fragment_length 1024 is served" get-$version
 	between "TLS $version: no record is longer" \
-		"$(field longest <<<"$line")" 500 $((1024 + 256))
-	matches "TLS $version: by $how" \
-		"$(grep event=accept "$CONSUMER_LOG" | tail -n 1)" "mode=$how "
-	check "TLS $version: it may upload too" client --version $version \
-		--max-fragment 1024 --put 100000
+		"$(field longest <<<"${R[get-$version]}")" 500 $((1024 + 256))
+	served "TLS $version: it may upload too" put-$version
 done
-is "what had to be relayed is counted" \
-	"$(metric "ktlsd_relayed_total{reason=\"$why\"}")" $relayed
+is "by $how" "$(grep event=accept "$CONSUMER_LOG" | tail -n 4 |
+	grep -c " mode=$how ")" 4
+counters
+relayed=0
+[ $how = ktls ] || relayed=4
+[ "$(mode)" = relay ] ||
+	counted "what had to be relayed is counted" \
+		'ktlsd_relayed_total{reason="max_fragment"}' $relayed

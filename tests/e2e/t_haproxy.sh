@@ -22,7 +22,7 @@ END
 up
 spawn haproxy "$TOOLS/consumer" "$DIR/web.sock" -- \
 	haproxy -db -f "$DIR/haproxy.cfg"
-wait_for 5 grep -q event=registered "$DIR/haproxy.log" ||
+wait_for 20 grep -q event=registered "$DIR/haproxy.log" ||
 	bail "HAProxy's registrar was refused"
 for version in 1.2 1.3; do
 	matches "TLS $version: HAProxy answers" \

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Who may take a route's connections, and who may have a route's socket.
 . "$(dirname "$0")/tools.sh"
+host_only "who may register, and where" || exit 0
 
 # Other users may not be able to read the build directory.
 mkdir "$DIR/bin"
@@ -38,7 +39,7 @@ if root_or_skip "$name"; then
 	is "$name" "$(stat -c '%U %G %a' "$DIR/web.sock")" "nobody nogroup 620"
 	spawn nobody "${as_nobody[@]}" \
 		"$DIR/bin/consumer" -n 2 "$DIR/web.sock"
-	check "an allowed unprivileged user registers" wait_for 5 grep -q \
+	check "an allowed unprivileged user registers" wait_for 20 grep -q \
 		event=serving "$DIR/nobody.log"
 	matches "and serves" "$(client --get 100000)" 'result=ok '
 	stop "$SPAWNED"
@@ -55,19 +56,19 @@ if root_or_skip "$name"; then
 	chown -R nobody "$DIR/own"
 	spawn ktlsd-no "${as_nobody[@]}" \
 		"$DIR/bin/ktlsd" -c "$DIR/own/no.conf"
-	wait_for 10 grep -q event=ready "$DIR/ktlsd-no.log"
+	wait_for 30 grep -q event=ready "$DIR/ktlsd-no.log"
 	refused "ktlsd as an unprivileged user refuses likewise" 65534 \
 		"${as_nobody[@]}" "$DIR/bin/consumer" "$DIR/own/no.sock"
 	stop "$SPAWNED"
 	spawn ktlsd-own "${as_nobody[@]}" \
 		"$DIR/bin/ktlsd" -c "$DIR/own/ktlsd.conf"
 	KTLSD_PID=$SPAWNED KTLSD_LOG=$DIR/ktlsd-own.log
-	check "ktlsd itself runs as an unprivileged user" wait_for 10 grep -q \
+	check "ktlsd itself runs as an unprivileged user" wait_for 30 grep -q \
 		event=ready "$KTLSD_LOG"
 	PORT=$(port_of web)
 	spawn own "${as_nobody[@]}" \
 		"$DIR/bin/consumer" "$DIR/own/web.sock"
-	wait_for 5 grep -q event=serving "$DIR/own.log"
+	wait_for 20 grep -q event=serving "$DIR/own.log"
 	matches "with a consumer of the same user it serves" \
 		"$(swarm -n 100 -j 32)" '^ok=100 failed=0 lost=0 '
 	matches "offloaded like any other" \
