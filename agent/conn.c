@@ -184,7 +184,7 @@ void conn_closing_due(struct deadline *d)
 	struct conn *c = container_of(d, struct conn, deadline);
 
 	if (c->relay)
-		relay_cut(c->relay);
+		relay_due(c->relay);
 	else
 		cut(c);
 }

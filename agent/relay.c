@@ -2,6 +2,8 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +19,12 @@
 #define PAYLOAD_MAX 16384
 
 /*
+ * How long a client whose consumer is gone may take nothing of what was sent,
+ * in ms. Before, it is the consumer that runs out of patience.
+ */
+#define STUCK_MS 30000
+
+/*
  * struct relay - both directions of one connection
  * Up is client to consumer: cipher -> plain. Down is consumer to client:
  * reply -> output. The output is copied out of the handshake object, whose
@@ -29,10 +37,13 @@ struct relay {
 	struct ring_op up;	/* receive from the client, send up */
 	struct ring_op down;	/* receive from the consumer */
 	struct ring_op out;	/* send to the client */
-	struct ring_op hangup;	/* the consumer has closed altogether */
+	struct ring_op end;	/* the consumer sends no more, or is gone */
 	bool down_armed, out_armed;
 	bool up_done, down_done;
+	bool up_waits;		/* for the output to be sent */
+	bool deaf;		/* what the client sends is of no use any more */
 	bool closing;		/* nothing follows what is in the output */
+	bool hung_up;		/* the consumer reads no more either */
 	size_t cipher_len, cipher_off;
 	uint8_t cipher[RECORD_MAX];
 	uint8_t plain[PAYLOAD_MAX];
@@ -42,6 +53,7 @@ struct relay {
 
 _Static_assert(sizeof(struct relay) <= RELAY_SIZE, "RELAY_SIZE is too small");
 
+static void on_up_received(struct ring_op *op, int result);
 static void pump_up(struct relay *r);
 static void flush(struct relay *r);
 
@@ -107,17 +119,35 @@ static void end_up(struct relay *r, bool clean)
 	r->up_done = true;
 }
 
+static void watch_end(struct relay *r)
+{
+	deadline_set(&r->conn->worker->closing, &r->conn->deadline,
+		     r->conn->worker->now_ms);
+}
+
+/*
+ * Nobody wants what the client sends, but it is read: closing a socket with
+ * input unread makes a reset, which destroys what is on its way to the client.
+ */
+static void read_client(struct relay *r)
+{
+	io_uring_prep_recv(prepare(r, &r->up, on_up_received), r->conn->fd,
+			   r->cipher, sizeof(r->cipher), 0);
+}
+
 static void on_up_sent(struct ring_op *op, int result)
 {
 	struct relay *r = container_of(op, struct relay, up);
 
 	r->in_flight--;
-	if (!r->up_done && result >= 0) {
+	if (r->up_done) {
+		maybe_free(r);
+	} else if (result < 0) {
+		r->deaf = true;		/* the consumer reads no more */
+		read_client(r);
+	} else {
 		pump_up(r);
-		return;
 	}
-	r->up_done = true;	/* the consumer reads no more */
-	maybe_free(r);
 }
 
 static void on_up_received(struct ring_op *op, int result)
@@ -135,35 +165,46 @@ static void on_up_received(struct ring_op *op, int result)
 		maybe_free(r);
 		return;
 	}
+	if (r->deaf) {
+		read_client(r);
+		return;
+	}
 	r->cipher_off = 0;
 	r->cipher_len = (size_t)result;
 	pump_up(r);
 }
 
+/* Our alert is in the output; the consumer hears a hang-up. */
+static void fail_up(struct relay *r)
+{
+	shutdown(r->fd, SHUT_RDWR);
+	r->deaf = r->closing = true;
+	read_client(r);
+}
+
 static void pump_up(struct relay *r)
 {
+	struct hs *hs = r->conn->hs;
 	size_t used = 0;
 	ssize_t n;
 
-	n = hs_read(r->conn->hs, r->cipher + r->cipher_off,
+	n = hs_read(hs, r->cipher + r->cipher_off,
 		    r->cipher_len - r->cipher_off, &used, r->plain,
 		    sizeof(r->plain));
 	r->cipher_off += used;
-	if (n > 0) {
+	if (n > 0)
 		io_uring_prep_send(prepare(r, &r->up, on_up_sent), r->fd,
 				   r->plain, (size_t)n,
 				   MSG_NOSIGNAL | MSG_WAITALL);
-	} else if (n == -EAGAIN) {
-		io_uring_prep_recv(prepare(r, &r->up, on_up_received),
-				   r->conn->fd, r->cipher, sizeof(r->cipher),
-				   0);
-	} else if (!n) {
+	else if (!n)
 		end_up(r, true);
-	} else {
-		/* Our alert is in the output; the consumer hears a hang-up. */
-		shutdown(r->fd, SHUT_RDWR);
-		r->up_done = r->closing = true;
-	}
+	else if (n != -EAGAIN)
+		fail_up(r);
+	else if (hs_output(hs).len > RECORD_MAX)
+		/* It asks for answers (KeyUpdate) and does not read them. */
+		r->up_waits = true;
+	else
+		read_client(r);
 	/* Reading may have made us say something: an alert, a KeyUpdate. */
 	if (r->down_done)
 		maybe_free(r);
@@ -171,17 +212,43 @@ static void pump_up(struct relay *r)
 		flush(r);
 }
 
-static void on_hangup(struct ring_op *op, int result)
+/*
+ * To the ring a half-close is a hang-up too (it always adds POLLRDHUP), so
+ * from here on it is time that finds out when the consumer closes altogether.
+ */
+static void on_end(struct ring_op *op, int result)
 {
-	struct relay *r = container_of(op, struct relay, hangup);
-	struct worker *w = r->conn->worker;
+	struct relay *r = container_of(op, struct relay, end);
 
 	(void)result;
 	r->in_flight--;
-	if (r->up_done)
+	if (r->up_done && r->down_done)
 		maybe_free(r);
 	else
-		deadline_set(&w->closing, &r->conn->deadline, w->now_ms);
+		watch_end(r);
+}
+
+static bool is_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+void relay_due(struct relay *r)
+{
+	int ms = STUCK_MS;
+
+	if (r->hung_up && r->down_done) {
+		relay_cut(r);
+		return;
+	}
+	if (!r->hung_up && is_hung_up(r->fd)) {
+		r->hung_up = true;
+		setsockopt(r->conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+			   sizeof(ms));
+	}
+	watch_end(r);
 }
 
 /* Everything to the client is sent: end that direction. */
@@ -191,9 +258,7 @@ static void end_down(struct relay *r)
 		return;
 	shutdown(r->conn->fd, SHUT_WR);
 	r->down_done = true;
-	if (!r->up_done)
-		io_uring_prep_poll_add(prepare(r, &r->hangup, on_hangup),
-				       r->fd, POLLHUP);
+	watch_end(r);
 	maybe_free(r);
 }
 
@@ -203,10 +268,14 @@ static void on_out_sent(struct ring_op *op, int result)
 
 	r->in_flight--;
 	r->out_armed = false;
-	if (result < 0 || r->down_done)
+	if (result < 0 || r->down_done) {
 		relay_cut(r);
-	else
+	} else if (r->up_waits) {
+		r->up_waits = false;
+		pump_up(r);
+	} else {
 		flush(r);
+	}
 }
 
 static void on_down_received(struct ring_op *op, int result)
@@ -266,5 +335,6 @@ void relay_start(struct relay *r)
 	/* Only the consumer holds its end now, so that its close is seen. */
 	close(c->handoff.fd);
 	c->handoff.fd = -1;
+	io_uring_prep_poll_add(prepare(r, &r->end, on_end), r->fd, POLLRDHUP);
 	pump_up(r);
 }

@@ -30,6 +30,9 @@ int relay_new(struct relay *r, struct conn *c, int *far);
 /* relay_start - begin; from here on the relay frees its connection */
 void relay_start(struct relay *r);
 
+/* relay_due - its connection's deadline has come */
+void relay_due(struct relay *r);
+
 /* relay_cut - end it now, whatever was on the way */
 void relay_cut(struct relay *r);
 

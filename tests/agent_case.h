@@ -21,7 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef COUNT
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
+#endif
 
 /* An account that has no rights. */
 #define CASE_NOBODY 65534

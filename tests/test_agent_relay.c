@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The relay as it is used: a client over TCP, a handshake, the hand-off of the
+ * consumer's end through a queue, and a worker's ring in between.
+ */
+#include "agent/relay.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/un.h>
+
+#include "agent/conn.h"
+#include "agent/listener.h"
+#include "agent/loop.h"
+#include "agent/worker.h"
+#include "ktls/descriptors.h"
+#include "tests/handshake_peer.h"
+
+#include "agent_case.h"
+
+TestSuite(relay, .timeout = 60);
+
+#define MEGABYTE (1 << 20)
+#define LINGER_MS 300
+
+static struct config_route route_config = { .name = (char *)"web" };
+static struct config config = { .routes = &route_config, .n_routes = 1 };
+static struct metrics metrics;
+static struct worker_route worker_route;
+static struct listener listener;
+static struct worker w = {
+	.config = &config,
+	.metrics = &metrics,
+	.routes = &worker_route,
+	.listeners = &listener,
+};
+static struct duo duo;		/* for its certificate and its client */
+static int queue_end, client_fd, consumer;
+static SSL *client;
+static unsigned int before;
+
+/* One round of the worker's loop. */
+static void turn(int64_t wait_ms)
+{
+	w.now_ms = loop_now_ms();
+	deadline_run(&w.handshakes, w.now_ms);
+	deadline_run(&w.closing, w.now_ms);
+	queue_flush(&worker_route.queue, w.now_ms);
+	cr_assert_eq(ring_wait(&w.ring, wait_ms), 0);
+	w.now_ms = loop_now_ms();
+	ring_call_back(&w.ring);
+}
+
+static void turn_for(uint64_t ms)
+{
+	uint64_t end = loop_now_ms() + ms;
+
+	while (loop_now_ms() < end)
+		turn(5);
+}
+
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	cr_assert_eq(getsockname(fd, (void *)&addr, &len), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(pair[0], (void *)&addr, sizeof(addr)), 0);
+	pair[1] = accept(fd, NULL, NULL);
+	cr_assert_geq(pair[1], 0);
+	close(fd);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+}
+
+static void start_worker(void)
+{
+	int pair[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	duo_init(&duo, "P-256");
+	duo.ctx = hs_ctx_new(&duo.config, NULL, 0);
+	cr_assert(duo.ctx);
+	listener.ctx = duo.ctx;
+	deadline_list_init(&w.handshakes, 5000, conn_handshake_due);
+	deadline_list_init(&w.closing, LINGER_MS, conn_closing_due);
+	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);
+	cr_assert_eq(ring_init(&w.ring), 0);
+	queue_init(&worker_route.queue);
+	worker_route.queue.hold_ms = 100;
+	worker_route.queue.metrics = &metrics;
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	queue_end = pair[0];
+	queue_add(&worker_route.queue, 1, pair[1]);
+	before = case_fds();
+}
+
+/* A client that has connected; @size: of its buffers and the worker's. */
+static void dial(int size)
+{
+	struct sockaddr_storage peer = { .ss_family = AF_INET };
+	int pair[2], i;
+
+	tcp_pair(pair);
+	client_fd = pair[0];
+	for (i = 0; size && i < 2; i++) {
+		setsockopt(pair[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	}
+	client = SSL_new(duo.client_ctx);
+	cr_assert(client);
+	SSL_set_fd(client, client_fd);
+	SSL_set_connect_state(client);
+	SSL_set_mode(client, SSL_MODE_ENABLE_PARTIAL_WRITE |
+				     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_set1_host(client, "localhost");
+	w.now_ms = loop_now_ms();
+	conn_start(&w, &listener, pair[1], &peer);
+}
+
+static void shake_hands(void)
+{
+	int i;
+
+	for (i = 0; i < 1000 && SSL_do_handshake(client) != 1; i++)
+		turn(1);
+	cr_assert(SSL_is_init_finished(client));
+}
+
+/* The consumer's end, as it comes out of the queue. */
+static void take(void)
+{
+	struct ktls_fds fds;
+	uint8_t msg[4096];
+	int i;
+
+	for (i = 0; i < 1000 && !case_readable(queue_end, 0); i++)
+		turn(1);
+	cr_assert_gt(ktls_recv_fds(queue_end, msg, sizeof(msg), &fds, 0), 0);
+	cr_assert_eq(fds.n, 1);
+	consumer = fds.fd[0];
+}
+
+static void start(void)
+{
+	start_worker();
+	dial(0);
+	shake_hands();
+	take();
+	turn(0);
+}
+
+static void start_narrow(void)
+{
+	start_worker();
+	dial(65536);
+	shake_hands();
+	take();
+	turn(0);
+}
+
+static void hang_up_client(void)
+{
+	SSL_free(client);
+	close(client_fd);
+	client = NULL;
+}
+
+/* The worker forgets the connection within @ms, and keeps nothing of it. */
+static void gone_within(uint64_t ms)
+{
+	uint64_t end = loop_now_ms() + ms;
+
+	while (w.slab.used && loop_now_ms() < end)
+		turn(5);
+	cr_assert_eq(w.slab.used, 0, "a connection is left");
+	if (client)
+		hang_up_client();
+	close(consumer);
+	cr_assert_eq(case_fds(), before);
+}
+
+static void stop(void)
+{
+	ring_fini(&w.ring);
+	conn_slab_fini(&w.slab);
+	duo_fini(&duo);
+}
+
+static void client_says(const char *text)
+{
+	cr_assert_eq(SSL_write(client, text, (int)strlen(text)),
+		     (int)strlen(text));
+}
+
+/* What the client hears next; at an end "", and SSL's error in *@error. */
+static const char *client_hears(int *error)
+{
+	static char text[256];
+	int n = -1, i, e = SSL_ERROR_WANT_READ;
+
+	for (i = 0; i < 400 && (e == SSL_ERROR_WANT_READ ||
+				e == SSL_ERROR_WANT_WRITE); i++) {
+		turn(5);
+		ERR_clear_error();
+		n = SSL_read(client, text, sizeof(text) - 1);
+		e = n > 0 ? SSL_ERROR_NONE : SSL_get_error(client, n);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	if (error)
+		*error = e;
+	return text;
+}
+
+/* What the consumer hears next, "" at the end. */
+static const char *consumer_hears(void)
+{
+	static char text[256];
+	ssize_t n = -1;
+	int i;
+
+	for (i = 0; i < 400 && n < 0; i++) {
+		turn(5);
+		n = recv(consumer, text, sizeof(text) - 1, MSG_DONTWAIT);
+		cr_assert(n >= 0 || errno == EAGAIN, "%s", strerror(errno));
+	}
+	cr_assert_geq(n, 0, "there is nothing to hear");
+	text[n] = '\0';
+	return text;
+}
+
+static void consumer_says(const char *text)
+{
+	cr_assert_eq(send(consumer, text, strlen(text), MSG_NOSIGNAL),
+		     (ssize_t)strlen(text));
+}
+
+static bool ended_cleanly(void)
+{
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+
+	cr_assert_eq(getpeername(consumer, (void *)&name, &len), 0);
+	return len > offsetof(struct sockaddr_un, sun_path);
+}
+
+static void client_closes(void)
+{
+	SSL_shutdown(client);
+}
+
+Test(relay, moves_data_both_ways, .init = start, .fini = stop)
+{
+	client_says("hello");
+	cr_assert_str_eq(consumer_hears(), "hello");
+	consumer_says("answer");
+	cr_assert_str_eq(client_hears(NULL), "answer");
+	cr_assert_eq(metrics.value[METRIC_HANDED_OFF_RELAY], 1);
+	cr_assert_eq(metrics.value[METRIC_RELAYED_UNAVAILABLE], 1);
+	relay_cut(w.slab.conns[0].relay);
+	gone_within(100);
+}
+
+/* --- much -------------------------------------------------------------- */
+
+struct way {
+	size_t sent, got;
+};
+
+static uint8_t pattern(size_t i, uint8_t salt)
+{
+	return (uint8_t)(i * 7 + i / 251 + salt);
+}
+
+static bool client_sends(struct way *up)
+{
+	uint8_t buf[5000];
+	size_t n = MEGABYTE - up->sent, i;
+
+	n = n < sizeof(buf) ? n : sizeof(buf);
+	for (i = 0; i < n; i++)
+		buf[i] = pattern(up->sent + i, 1);
+	if (!n || SSL_write_ex(client, buf, n, &n) != 1)
+		return false;
+	up->sent += n;
+	return true;
+}
+
+static bool consumer_sends(struct way *down)
+{
+	uint8_t buf[5000];
+	size_t n = MEGABYTE - down->sent, i;
+	ssize_t put;
+
+	n = n < sizeof(buf) ? n : sizeof(buf);
+	for (i = 0; i < n; i++)
+		buf[i] = pattern(down->sent + i, 2);
+	put = n ? send(consumer, buf, n, MSG_DONTWAIT) : -1;
+	if (put <= 0)
+		return false;
+	down->sent += (size_t)put;
+	return true;
+}
+
+static void check(struct way *way, const uint8_t *buf, size_t n, uint8_t salt)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		cr_assert_eq(buf[i], pattern(way->got + i, salt), "at %zu",
+			     way->got + i);
+	way->got += n;
+}
+
+static bool client_takes(struct way *down)
+{
+	uint8_t buf[5000];
+	size_t n;
+
+	ERR_clear_error();
+	if (SSL_read_ex(client, buf, sizeof(buf), &n) != 1)
+		return false;
+	check(down, buf, n, 2);
+	return true;
+}
+
+static bool consumer_takes(struct way *up)
+{
+	uint8_t buf[5000];
+	ssize_t n = recv(consumer, buf, sizeof(buf), MSG_DONTWAIT);
+
+	if (n <= 0)
+		return false;
+	check(up, buf, (size_t)n, 1);
+	return true;
+}
+
+static void move_megabytes(bool fill_first)
+{
+	struct way up = { 0, 0 }, down = { 0, 0 };
+	int idle = 0;
+
+	/* Nobody reads until nothing more can be written. */
+	while (fill_first && idle < 20) {
+		bool moved = client_sends(&up);
+
+		moved |= consumer_sends(&down);
+		idle = moved ? 0 : idle + 1;
+		turn(moved ? 0 : 1);
+	}
+	idle = 0;
+	while (up.got < MEGABYTE || down.got < MEGABYTE) {
+		bool moved = client_sends(&up);
+
+		moved |= consumer_sends(&down);
+		moved |= client_takes(&down);
+		moved |= consumer_takes(&up);
+		idle = moved ? 0 : idle + 1;
+		cr_assert_lt(idle, 2000, "stuck at %zu up, %zu down", up.got,
+			     down.got);
+		turn(moved ? 0 : 1);
+	}
+}
+
+Test(relay, moves_a_megabyte_each_way_at_once, .init = start, .fini = stop)
+{
+	move_megabytes(false);
+	client_closes();
+	close(consumer);
+	gone_within(2000);
+}
+
+Test(relay, goes_on_when_both_directions_were_full, .init = start_narrow,
+     .fini = stop)
+{
+	move_megabytes(true);
+	client_closes();
+	close(consumer);
+	gone_within(2000);
+}
+
+Test(relay, keeps_what_waits_when_the_client_stops_reading_for_long,
+     .init = start_narrow, .fini = stop)
+{
+	struct way down = { 0, 0 };
+	uint64_t end = loop_now_ms() + 2 * LINGER_MS;
+
+	while (loop_now_ms() < end) {
+		consumer_sends(&down);
+		turn(5);
+	}
+	while (down.got < down.sent || down.sent < MEGABYTE) {
+		consumer_sends(&down);
+		client_takes(&down);
+		turn(0);
+	}
+	shutdown(consumer, SHUT_WR);
+	hang_up_client();
+	gone_within(1000);
+}
+
+/* --- ends -------------------------------------------------------------- */
+
+Test(relay, passes_on_a_close_notify_and_lets_the_consumer_finish,
+     .init = start, .fini = stop)
+{
+	int error;
+
+	client_says("request");
+	client_closes();
+	cr_assert_str_eq(consumer_hears(), "request");
+	cr_assert_str_eq(consumer_hears(), "");
+	cr_assert(ended_cleanly());
+	consumer_says("late answer");
+	cr_assert_str_eq(client_hears(NULL), "late answer");
+	shutdown(consumer, SHUT_WR);
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN);
+	cr_assert(ended_cleanly());
+	gone_within(1000);
+}
+
+Test(relay, says_close_notify_for_the_consumer_and_goes_on_reading,
+     .init = start, .fini = stop)
+{
+	int error;
+
+	consumer_says("bye");
+	shutdown(consumer, SHUT_WR);
+	cr_assert_str_eq(client_hears(NULL), "bye");
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN);
+	client_says("still here");
+	cr_assert_str_eq(consumer_hears(), "still here");
+	turn_for(2 * LINGER_MS);	/* more than a closing one gets */
+	client_says("and now too");
+	cr_assert_str_eq(consumer_hears(), "and now too");
+	client_closes();
+	cr_assert_str_eq(consumer_hears(), "");
+	cr_assert(ended_cleanly());
+	gone_within(1000);
+}
+
+Test(relay, leaves_the_consumer_what_it_has_not_read_yet, .init = start,
+     .fini = stop)
+{
+	shutdown(consumer, SHUT_WR);
+	client_says("one");
+	client_closes();
+	while (w.slab.used)
+		turn(5);
+	cr_assert_str_eq(consumer_hears(), "one");
+	cr_assert_str_eq(consumer_hears(), "");
+	cr_assert(ended_cleanly(), "its name outlives the relay");
+	gone_within(0);
+}
+
+Test(relay, gives_no_name_to_an_end_without_close_notify, .init = start,
+     .fini = stop)
+{
+	client_says("cut");
+	shutdown(client_fd, SHUT_WR);
+	cr_assert_str_eq(consumer_hears(), "cut");
+	cr_assert_str_eq(consumer_hears(), "");
+	cr_assert_not(ended_cleanly());
+	consumer_says("sorry");
+	cr_assert_str_eq(client_hears(NULL), "sorry");
+	close(consumer);
+	gone_within(1000);
+}
+
+Test(relay, ends_with_a_client_that_resets, .init = start, .fini = stop)
+{
+	struct linger off = { 1, 0 };
+
+	client_says("x");
+	cr_assert_str_eq(consumer_hears(), "x");
+	setsockopt(client_fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	hang_up_client();
+	cr_assert_str_eq(consumer_hears(), "");
+	cr_assert_not(ended_cleanly());
+	gone_within(1000);
+}
+
+Test(relay, ends_when_the_consumer_leaves_and_the_client_stays, .init = start,
+     .fini = stop)
+{
+	uint64_t then = loop_now_ms();
+	int error;
+
+	close(consumer);
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN);
+	while (w.slab.used)
+		turn(5);
+	cr_assert_geq(loop_now_ms(), then + LINGER_MS - 1);
+	gone_within(0);
+}
+
+/*
+ * As a server does that answers 413 and closes: the rest of the request must
+ * not make a reset of the end, which would destroy the answer.
+ */
+Test(relay, delivers_the_answer_of_a_consumer_that_did_not_read_the_rest,
+     .init = start, .fini = stop)
+{
+	struct way up = { 0, 0 };
+	char answer[64] = "";
+	int error, i;
+
+	for (i = 0; i < 100; i++) {
+		client_sends(&up);
+		turn(0);
+	}
+	consumer_says("413");
+	close(consumer);
+	for (i = 0; i < 50; i++) {
+		client_sends(&up);
+		turn(1);
+	}
+	strcat(answer, client_hears(&error));
+	cr_assert_str_eq(answer, "413");
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN, "a reset: %d", error);
+	gone_within(2000);
+}
+
+/* Nobody else is left who would give up on such a client. */
+Test(relay, limits_a_client_that_reads_nothing_once_the_consumer_is_gone,
+     .init = start_narrow, .fini = stop)
+{
+	struct way down = { 0, 0 };
+	socklen_t len = sizeof(int);
+	int timeout = 0, idle = 0;
+
+	while (idle < 20) {
+		idle = consumer_sends(&down) ? 0 : idle + 1;
+		turn(idle ? 1 : 0);
+	}
+	close(consumer);
+	turn_for(2 * LINGER_MS);
+	getsockopt(w.slab.conns[0].fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
+		   &len);
+	cr_assert_gt(timeout, 0);
+	cr_assert_leq(timeout, 60000);
+	relay_cut(w.slab.conns[0].relay);
+	gone_within(1000);
+}
+
+/* --- errors ------------------------------------------------------------ */
+
+Test(relay, answers_a_broken_record_with_an_alert_that_arrives, .init = start,
+     .fini = stop)
+{
+	static const char record[] = "\x17\x03\x03\x00\x20"
+				     "0123456789abcdef0123456789abcdef";
+	static const char more[20000];
+	int error;
+
+	cr_assert_eq(write(client_fd, record, sizeof(record) - 1),
+		     (ssize_t)sizeof(record) - 1);
+	cr_assert_gt(write(client_fd, more, sizeof(more)), 0);
+	cr_assert_str_eq(consumer_hears(), "");
+	cr_assert_not(ended_cleanly());
+	cr_assert_gt(write(client_fd, more, sizeof(more)), 0);
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(error, SSL_ERROR_SSL, "a reset: %d", error);
+	cr_assert_eq(ERR_GET_REASON(ERR_peek_last_error()),
+		     SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+	gone_within(2000);
+}
+
+/* Each asks for an answer that the client does not read. */
+Test(relay, takes_no_more_key_updates_than_it_can_answer, .init = start_narrow,
+     .fini = stop)
+{
+	struct conn *c = &w.slab.conns[0];
+	int i, idle = 0;
+
+	for (i = 0; i < 200000 && idle < 100; i++) {
+		if (!SSL_want_write(client))
+			SSL_key_update(client, SSL_KEY_UPDATE_REQUESTED);
+		idle = SSL_do_handshake(client) == 1 ? 0 : idle + 1;
+		if (!(i % 64) || idle)
+			turn(0);
+		cr_assert_lt(hs_output(c->hs).len, 65536, "after %d", i);
+	}
+	cr_assert_geq(idle, 100, "the client has to wait");
+	cr_assert_eq(w.slab.used, 1);
+	/* It goes on once the client reads. */
+	consumer_says("still here");
+	cr_assert_str_eq(client_hears(NULL), "still here");
+	relay_cut(c->relay);
+	gone_within(1000);
+}
+
+/* --- the queue --------------------------------------------------------- */
+
+Test(relay, ends_what_no_consumer_took, .fini = stop)
+{
+	int error;
+
+	start_worker();
+	queue_remove(&worker_route.queue, 1);
+	before = case_fds();
+	dial(0);
+	shake_hands();
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(metrics.value[METRIC_QUEUE_EXPIRED], 1);
+	cr_assert_eq(metrics.value[METRIC_HANDED_OFF_RELAY], 0);
+	consumer = -1;
+	gone_within(1000);
+}
+
+Test(relay, may_be_cut_at_any_time_and_twice, .init = start, .fini = stop)
+{
+	struct relay *r = w.slab.conns[0].relay;
+	struct way up = { 0, 0 }, down = { 0, 0 };
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		client_sends(&up);
+		consumer_sends(&down);
+		turn(0);
+	}
+	relay_cut(r);
+	if (w.slab.used)
+		relay_cut(r);
+	gone_within(1000);
+}
