@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include "agent/listener.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+
+#include "agent/conn.h"
+#include "agent/loop.h"
+#include "agent/worker.h"
+#include "agent_case.h"
+
+TestSuite(listener, .timeout = 20);
+
+static struct config config;
+static struct metrics metrics;
+static struct listener listener;
+static struct worker w = {
+	.config = &config,
+	.metrics = &metrics,
+	.listeners = &listener,
+};
+static struct config_listener setup = { .backlog = 16 };
+static struct sockaddr_storage bound;
+static socklen_t bound_len = sizeof(bound);
+
+static void listen_at(int family)
+{
+	struct sockaddr_in *in = (void *)&setup.addr;
+	struct sockaddr_in6 *in6 = (void *)&setup.addr;
+
+	memset(&setup.addr, 0, sizeof(setup.addr));
+	setup.addr.ss_family = (sa_family_t)family;
+	if (family == AF_INET)
+		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		in6->sin6_addr = in6addr_any;
+	setup.addr_len = family == AF_INET ? sizeof(*in) : sizeof(*in6);
+	listener.fd = listener_open(&setup);
+	if (listener.fd == -EAFNOSUPPORT)
+		cr_skip_test("no IPv6 here");
+	cr_assert_geq(listener.fd, 0, "%s", strerror(-listener.fd));
+	cr_assert_eq(getsockname(listener.fd, (void *)&bound, &bound_len), 0);
+}
+
+static void start(void)
+{
+	listen_at(AF_INET);
+	listener.worker = &w;
+	deadline_list_init(&w.handshakes, 200, conn_handshake_due);
+	deadline_list_init(&w.closing, 200, conn_closing_due);
+	cr_assert_eq(conn_slab_init(&w.slab, 3), 0);
+	cr_assert_eq(ring_init(&w.ring), 0);
+}
+
+static void stop(void)
+{
+	ring_fini(&w.ring);
+	conn_slab_fini(&w.slab);
+	if (listener.fd >= 0)
+		close(listener.fd);
+}
+
+static void turn(void)
+{
+	w.now_ms = loop_now_ms();
+	deadline_run(&w.handshakes, w.now_ms);
+	cr_assert_eq(ring_wait(&w.ring, 5), 0);
+	w.now_ms = loop_now_ms();
+	ring_call_back(&w.ring);
+}
+
+static void turn_until_accepted(uint64_t n)
+{
+	int i;
+
+	for (i = 0; i < 400 && metrics.value[METRIC_ACCEPTED] < n; i++)
+		turn();
+	cr_assert_eq(metrics.value[METRIC_ACCEPTED], n);
+}
+
+static int dial(void)
+{
+	int fd = socket(bound.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(connect(fd, (void *)&bound, bound_len), 0);
+	return fd;
+}
+
+Test(listener, opens_a_socket_whose_connections_do_not_delay)
+{
+	int on = 0, fd, client;
+	socklen_t len = sizeof(on);
+
+	listen_at(AF_INET);
+	cr_assert_eq(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
+	client = dial();
+	fd = accept(listener.fd, NULL, NULL);
+	cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	cr_assert(on);
+	close(client);
+}
+
+Test(listener, takes_ipv4_clients_at_the_ipv6_wildcard)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	int fd;
+
+	listen_at(AF_INET6);
+	in.sin_port = ((struct sockaddr_in6 *)&bound)->sin6_port;
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(fd, (void *)&in, sizeof(in)), 0);
+}
+
+Test(listener, says_why_it_cannot_be_opened)
+{
+	unsigned int before;
+
+	listen_at(AF_INET);
+	before = case_fds();
+	setup.addr = bound;
+	cr_assert_eq(listener_open(&setup), -EADDRINUSE);
+	((struct sockaddr_in *)&setup.addr)->sin_addr.s_addr =
+		htonl(0xcb007107);	/* 203.0.113.7, nobody's */
+	cr_assert_eq(listener_open(&setup), -EADDRNOTAVAIL);
+	cr_assert_eq(case_fds(), before);
+}
+
+Test(listener, accepts_one_after_the_other, .init = start, .fini = stop)
+{
+	int fd[3], i;
+
+	listener_arm(&listener);
+	listener_arm(&listener);
+	cr_assert_eq(w.slab.promised, 1, "it is armed once");
+	for (i = 0; i < 3; i++)
+		fd[i] = dial();
+	turn_until_accepted(3);
+	cr_assert_eq(w.slab.used, 3);
+	for (i = 0; i < 3; i++)
+		close(fd[i]);
+	while (w.slab.used)
+		turn();
+	cr_assert_eq(metrics.value[METRIC_FAILED_PROBE], 3);
+}
+
+Test(listener, knows_who_connected, .init = start, .fini = stop)
+{
+	struct sockaddr_in me;
+	socklen_t len = sizeof(me);
+	char name[32];
+	int fd;
+
+	listener_arm(&listener);
+	fd = dial();
+	getsockname(fd, (void *)&me, &len);
+	turn_until_accepted(1);
+	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(me.sin_port));
+	cr_assert_str_eq(conn_peer(&w.slab.conns[0]), name);
+}
+
+Test(listener, waits_for_a_slot_and_counts_that_once, .init = start,
+     .fini = stop)
+{
+	int fd[5], i;
+
+	listener_arm(&listener);
+	for (i = 0; i < 5; i++)
+		fd[i] = dial();
+	turn_until_accepted(3);
+	for (i = 0; i < 5; i++) {
+		listener_arm(&listener);
+		turn();
+	}
+	cr_assert_eq(metrics.value[METRIC_ACCEPTED], 3);
+	cr_assert(listener.starved);
+	cr_assert_not(listener.armed);
+	cr_assert_eq(metrics.value[METRIC_PAUSED_SLOTS], 1);
+	close(fd[0]);
+	close(fd[1]);
+	while (w.slab.used == 3)
+		turn();
+	listener_arm(&listener);
+	turn_until_accepted(5);
+	cr_assert_not(listener.starved && !listener.armed &&
+		      w.slab.used < 3);
+}
+
+/* Both in one: at EMFILE, and again when there is room. */
+Test(listener, pauses_without_descriptors_and_resumes, .init = start,
+     .fini = stop)
+{
+	struct rlimit limit, low;
+	int first = dial(), i;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 0;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	for (i = 0; i < 5; i++) {
+		listener_arm(&listener);
+		turn();
+	}
+	cr_assert(listener.paused);
+	cr_assert_not(listener.armed);
+	cr_assert_eq(w.slab.promised, 0, "it holds no slot meanwhile");
+	cr_assert_eq(metrics.value[METRIC_PAUSED_DESCRIPTORS], 1);
+	cr_assert_eq(metrics.value[METRIC_ACCEPTED], 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	listener_arm(&listener);
+	turn_until_accepted(1);
+	cr_assert_not(listener.paused);
+	close(first);
+}
+
+/* The accept that took the wake-up is not armed any more: look yourself. */
+Test(listener, takes_a_connection_that_it_was_not_woken_for, .init = start,
+     .fini = stop)
+{
+	int i;
+
+	listener_arm(&listener);
+	listener_check(&listener);
+	turn();
+	cr_assert(listener.armed, "nothing waits");
+	dial();
+	for (i = 0; i < 3; i++)
+		listener_check(&listener);
+	turn_until_accepted(1);
+	cr_assert(listener.armed);
+	cr_assert_eq(w.slab.promised, 1);
+}
+
+Test(listener, gives_its_slot_back_when_it_stops, .init = start, .fini = stop)
+{
+	unsigned int before = case_fds();
+	int i;
+
+	listener_arm(&listener);
+	turn();
+	w.stopping = true;
+	listener_stop(&listener);
+	for (i = 0; i < 50 && w.slab.promised; i++)
+		turn();
+	cr_assert_eq(w.slab.promised, 0);
+	cr_assert_not(listener.armed);
+	cr_assert_eq(listener.fd, -1);
+	listener_arm(&listener);
+	cr_assert_not(listener.armed);
+	cr_assert_eq(case_fds(), before - 1);
+	i = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(i, (void *)&bound, bound_len), -1);
+}
+
+Test(listener, keeps_a_connection_that_comes_while_it_stops, .init = start,
+     .fini = stop)
+{
+	int fd, i;
+
+	listener_arm(&listener);
+	turn();
+	fd = dial();
+	w.stopping = true;
+	listener_stop(&listener);
+	for (i = 0; i < 50 && w.slab.promised; i++)
+		turn();
+	cr_assert_eq(w.slab.promised, 0);
+	cr_assert_eq(w.slab.used, metrics.value[METRIC_ACCEPTED]);
+	close(fd);
+	for (i = 0; i < 100 && w.slab.used; i++)
+		turn();
+	cr_assert_eq(w.slab.used, 0);
+}
+
+Test(listener, a_silent_client_is_gone_at_its_deadline, .init = start,
+     .fini = stop)
+{
+	uint64_t then = loop_now_ms();
+	char byte;
+	int fd;
+
+	listener_arm(&listener);
+	fd = dial();
+	turn_until_accepted(1);
+	while (w.slab.used)
+		turn();
+	cr_assert_geq(loop_now_ms(), then + 195);
+	cr_assert_eq(metrics.value[METRIC_FAILED_TIMEOUT], 1);
+	cr_assert_eq(recv(fd, &byte, 1, 0), 0);
+}
