@@ -103,7 +103,10 @@ static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 		log_staple(cert->staple, ocsp_reason(verdict));
 		return false;
 	}
-	return !hs_ctx_set_staple(ctx, response, times.next_update);
+	if (!hs_ctx_set_staple(ctx, response, times.next_update))
+		return true;
+	log_staple(cert->staple, strerror(ENOMEM));
+	return false;
 }
 
 static struct hs_ctx *load(const struct config *config,

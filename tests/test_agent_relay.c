@@ -5,148 +5,14 @@
  */
 #include "agent/relay.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/un.h>
 
-#include "agent/conn.h"
-#include "agent/listener.h"
-#include "agent/loop.h"
-#include "agent/worker.h"
-#include "ktls/descriptors.h"
-#include "tests/handshake_peer.h"
-
-#include "agent_case.h"
+#include "agent_rig.h"
 
 TestSuite(relay, .timeout = 60);
 
 #define MEGABYTE (1 << 20)
-#define LINGER_MS 300
-
-static struct config_route route_config = { .name = (char *)"web" };
-static struct config config = { .routes = &route_config, .n_routes = 1 };
-static struct metrics metrics;
-static struct worker_route worker_route;
-static struct listener listener;
-static struct worker w = {
-	.config = &config,
-	.metrics = &metrics,
-	.routes = &worker_route,
-	.listeners = &listener,
-};
-static struct duo duo;		/* for its certificate and its client */
-static int queue_end, client_fd, consumer;
-static SSL *client;
-static unsigned int before;
-
-/* One round of the worker's loop. */
-static void turn(int64_t wait_ms)
-{
-	w.now_ms = loop_now_ms();
-	deadline_run(&w.handshakes, w.now_ms);
-	deadline_run(&w.closing, w.now_ms);
-	queue_flush(&worker_route.queue, w.now_ms);
-	cr_assert_eq(ring_wait(&w.ring, wait_ms), 0);
-	w.now_ms = loop_now_ms();
-	ring_call_back(&w.ring);
-}
-
-static void turn_for(uint64_t ms)
-{
-	uint64_t end = loop_now_ms() + ms;
-
-	while (loop_now_ms() < end)
-		turn(5);
-}
-
-static void tcp_pair(int pair[2])
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
-	cr_assert_eq(listen(fd, 1), 0);
-	cr_assert_eq(getsockname(fd, (void *)&addr, &len), 0);
-	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-	cr_assert_eq(connect(pair[0], (void *)&addr, sizeof(addr)), 0);
-	pair[1] = accept(fd, NULL, NULL);
-	cr_assert_geq(pair[1], 0);
-	close(fd);
-	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-}
-
-static void start_worker(void)
-{
-	int pair[2];
-
-	signal(SIGPIPE, SIG_IGN);
-	duo_init(&duo, "P-256");
-	duo.ctx = hs_ctx_new(&duo.config, NULL, 0);
-	cr_assert(duo.ctx);
-	listener.ctx = duo.ctx;
-	deadline_list_init(&w.handshakes, 5000, conn_handshake_due);
-	deadline_list_init(&w.closing, LINGER_MS, conn_closing_due);
-	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);
-	cr_assert_eq(ring_init(&w.ring), 0);
-	queue_init(&worker_route.queue);
-	worker_route.queue.hold_ms = 100;
-	worker_route.queue.metrics = &metrics;
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	queue_end = pair[0];
-	queue_add(&worker_route.queue, 1, pair[1]);
-	before = case_fds();
-}
-
-/* A client that has connected; @size: of its buffers and the worker's. */
-static void dial(int size)
-{
-	struct sockaddr_storage peer = { .ss_family = AF_INET };
-	int pair[2], i;
-
-	tcp_pair(pair);
-	client_fd = pair[0];
-	for (i = 0; size && i < 2; i++) {
-		setsockopt(pair[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	}
-	client = SSL_new(duo.client_ctx);
-	cr_assert(client);
-	SSL_set_fd(client, client_fd);
-	SSL_set_connect_state(client);
-	SSL_set_mode(client, SSL_MODE_ENABLE_PARTIAL_WRITE |
-				     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set1_host(client, "localhost");
-	w.now_ms = loop_now_ms();
-	conn_start(&w, &listener, pair[1], &peer);
-}
-
-static void shake_hands(void)
-{
-	int i;
-
-	for (i = 0; i < 1000 && SSL_do_handshake(client) != 1; i++)
-		turn(1);
-	cr_assert(SSL_is_init_finished(client));
-}
-
-/* The consumer's end, as it comes out of the queue. */
-static void take(void)
-{
-	struct ktls_fds fds;
-	uint8_t msg[4096];
-	int i;
-
-	for (i = 0; i < 1000 && !case_readable(queue_end, 0); i++)
-		turn(1);
-	cr_assert_gt(ktls_recv_fds(queue_end, msg, sizeof(msg), &fds, 0), 0);
-	cr_assert_eq(fds.n, 1);
-	consumer = fds.fd[0];
-}
-
 static void start(void)
 {
 	start_worker();
@@ -163,13 +29,6 @@ static void start_narrow(void)
 	shake_hands();
 	take();
 	turn(0);
-}
-
-static void hang_up_client(void)
-{
-	SSL_free(client);
-	close(client_fd);
-	client = NULL;
 }
 
 /* The worker forgets the connection within @ms, and keeps nothing of it. */
@@ -191,31 +50,6 @@ static void stop(void)
 	ring_fini(&w.ring);
 	conn_slab_fini(&w.slab);
 	duo_fini(&duo);
-}
-
-static void client_says(const char *text)
-{
-	cr_assert_eq(SSL_write(client, text, (int)strlen(text)),
-		     (int)strlen(text));
-}
-
-/* What the client hears next; at an end "", and SSL's error in *@error. */
-static const char *client_hears(int *error)
-{
-	static char text[256];
-	int n = -1, i, e = SSL_ERROR_WANT_READ;
-
-	for (i = 0; i < 400 && (e == SSL_ERROR_WANT_READ ||
-				e == SSL_ERROR_WANT_WRITE); i++) {
-		turn(5);
-		ERR_clear_error();
-		n = SSL_read(client, text, sizeof(text) - 1);
-		e = n > 0 ? SSL_ERROR_NONE : SSL_get_error(client, n);
-	}
-	text[n > 0 ? n : 0] = '\0';
-	if (error)
-		*error = e;
-	return text;
 }
 
 /* What the consumer hears next, "" at the end. */

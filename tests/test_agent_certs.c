@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+#include "agent/certs.h"
+
+#include <openssl/ocsp.h>
+
+#include "agent/log.h"
+#include "tests/handshake_peer.h"
+
+#include "agent_case.h"
+
+TestSuite(certs, .timeout = 20);
+
+#define HOUR 3600
+
+static struct duo duo;		/* its client asks what was loaded */
+static EVP_PKEY *ca_key, *leaf_key;
+static X509 *ca, *leaf;
+static char staple[96], ca_file[96], log_file[96];
+static struct config_cert cert;
+static struct config_listener listeners[2];
+static struct config config = {
+	.certs = &cert,
+	.n_certs = 1,
+	.listeners = listeners,
+	.n_listeners = 2,
+};
+static int log_fd, old_stderr;
+
+static void write_cert(const char *path, X509 *one, X509 *two)
+{
+	FILE *f = fopen(path, "w");
+
+	cr_assert(f && PEM_write_X509(f, one));
+	cr_assert(!two || PEM_write_X509(f, two));
+	fclose(f);
+}
+
+static void start(void)
+{
+	FILE *f;
+
+	duo_init(&duo, "P-256");
+	ca_key = pki_key("P-256");
+	leaf_key = pki_key("P-256");
+	ca = pki_cert(ca_key, "Test CA", NULL, ca_key, 30);
+	leaf = pki_cert(leaf_key, "localhost", ca, ca_key, 30);
+	sprintf(staple, "%s/staple.der", duo.pki.dir);
+	sprintf(ca_file, "%s/issuer.pem", duo.pki.dir);
+	sprintf(log_file, "%s/log", duo.pki.dir);
+	write_cert(duo.pki.chain, leaf, ca);
+	write_cert(ca_file, ca, NULL);
+	f = fopen(duo.pki.key, "w");
+	cr_assert(f && PEM_write_PrivateKey(f, leaf_key, NULL, NULL, 0, NULL,
+					    NULL));
+	fclose(f);
+	cr_assert_eq(chmod(duo.pki.key, 0600), 0);
+	cert = (struct config_cert){
+		.mark = { "ktlsd.conf", 7, 3 },
+		.chain = duo.pki.chain,
+		.key = duo.pki.key,
+	};
+	listeners[0].tickets = listeners[1].tickets = 2;
+	log_fd = open(log_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	old_stderr = dup(STDERR_FILENO);
+}
+
+static void stop(void)
+{
+	unlink(staple);
+	unlink(ca_file);
+	unlink(log_file);
+	X509_free(ca);
+	X509_free(leaf);
+	EVP_PKEY_free(ca_key);
+	EVP_PKEY_free(leaf_key);
+	duo_fini(&duo);
+}
+
+/* Loads, and keeps what was logged for said(). */
+static struct hs_ctx **load(void)
+{
+	struct hs_ctx **contexts;
+
+	cr_assert_eq(ftruncate(log_fd, 0), 0);
+	lseek(log_fd, 0, SEEK_SET);
+	dup2(log_fd, STDERR_FILENO);
+	contexts = certs_load(&config, KTLS_ALL_PAIRS);
+	dup2(old_stderr, STDERR_FILENO);
+	return contexts;
+}
+
+static const char *said(void)
+{
+	static char text[4096];
+	ssize_t n = pread(log_fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+/* A response for the leaf; the times are relative to now, in seconds. */
+static void write_staple(int status, long from, long to)
+{
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), leaf, ca);
+	ASN1_TIME *this = X509_gmtime_adj(NULL, from);
+	ASN1_TIME *next = X509_gmtime_adj(NULL, to);
+	ASN1_TIME *when = X509_gmtime_adj(NULL, from);
+	OCSP_RESPONSE *response;
+	uint8_t *der = NULL;
+	FILE *f;
+	int len;
+
+	cr_assert(OCSP_basic_add1_status(basic, id, status, 0,
+					 status == V_OCSP_CERTSTATUS_REVOKED ?
+						 when : NULL, this, next));
+	cr_assert(OCSP_basic_sign(basic, ca, ca_key, EVP_sha256(), NULL,
+				  OCSP_NOCERTS));
+	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	len = i2d_OCSP_RESPONSE(response, &der);
+	f = fopen(staple, "w");
+	cr_assert(f && fwrite(der, (size_t)len, 1, f) == 1);
+	fclose(f);
+	OPENSSL_free(der);
+	OCSP_RESPONSE_free(response);
+	OCSP_BASICRESP_free(basic);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(this);
+	ASN1_TIME_free(next);
+	ASN1_TIME_free(when);
+	cert.staple = staple;
+}
+
+/* What a client that asks for a staple is told. */
+static enum hs_staple stapled(struct hs_ctx *ctx)
+{
+	struct hs_info info;
+
+	duo.ctx = ctx;
+	duo.now = time(NULL);
+	SSL_CTX_set_verify(duo.client_ctx, SSL_VERIFY_NONE, NULL);
+	duo_connect(&duo);
+	SSL_set_tlsext_status_type(duo.client, TLSEXT_STATUSTYPE_ocsp);
+	duo_done(&duo);
+	hs_get_info(duo.hs, &info);
+	duo_disconnect(&duo);
+	duo.ctx = NULL;
+	return info.staple;
+}
+
+Test(certs, makes_a_context_for_every_listener, .init = start, .fini = stop)
+{
+	struct hs_ctx **contexts = load();
+
+	cr_assert(contexts, "%s", said());
+	cr_assert_str_eq(said(), "");
+	cr_assert(contexts[0] && contexts[1] && contexts[0] != contexts[1]);
+	cr_assert_eq(stapled(contexts[0]), HS_STAPLE_NONE);
+	certs_free(contexts, 2);
+	certs_free(NULL, 2);
+}
+
+Test(certs, names_the_file_and_the_place_of_what_it_refuses, .init = start,
+     .fini = stop)
+{
+	cert.key = ca_file;
+	cr_assert_null(load());
+	cr_expect(strstr(said(), "at=ktlsd.conf:7:3"), "%s", said());
+	cr_expect(strstr(said(), ca_file), "%s", said());
+	cert.key = duo.pki.key;
+	cert.chain = (char *)"/nonexistent/chain.pem";
+	cr_assert_null(load());
+	cr_expect(strstr(said(), "/nonexistent/chain.pem"), "%s", said());
+}
+
+Test(certs, warns_of_a_key_that_everyone_can_read, .init = start, .fini = stop)
+{
+	struct hs_ctx **contexts;
+
+	cr_assert_eq(chmod(duo.pki.key, 0604), 0);
+	contexts = load();
+	cr_assert(contexts);
+	cr_assert(strstr(said(), "warn event=key_exposed"), "%s", said());
+	cr_assert(strstr(said(), duo.pki.key), "%s", said());
+	cr_assert_not(strstr(said(), "PRIVATE KEY"));
+	certs_free(contexts, 2);
+}
+
+Test(certs, staples_a_good_response_whose_issuer_is_in_the_chain,
+     .init = start, .fini = stop)
+{
+	struct hs_ctx **contexts;
+
+	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
+	contexts = load();
+	cr_assert(contexts, "%s", said());
+	cr_assert_eq(stapled(contexts[0]), HS_STAPLE_SENT);
+	cr_assert_eq(stapled(contexts[1]), HS_STAPLE_SENT);
+	certs_free(contexts, 2);
+}
+
+Test(certs, takes_the_issuer_from_its_own_file, .init = start, .fini = stop)
+{
+	struct hs_ctx **contexts;
+
+	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
+	write_cert(duo.pki.chain, leaf, NULL);
+	cr_assert_null(load());
+	cr_assert(strstr(said(), "issuer:"), "%s", said());
+	cert.issuer = ca_file;
+	contexts = load();
+	cr_assert(contexts, "%s", said());
+	cr_assert_eq(stapled(contexts[0]), HS_STAPLE_SENT);
+	certs_free(contexts, 2);
+	cert.issuer = (char *)"/nonexistent/issuer.pem";
+	cr_assert_null(load());
+	cr_assert(strstr(said(), "/nonexistent/issuer.pem"), "%s", said());
+}
+
+Test(certs, starts_without_a_staple_that_is_past, .init = start, .fini = stop)
+{
+	struct hs_ctx **contexts;
+
+	write_staple(V_OCSP_CERTSTATUS_GOOD, -2 * HOUR, -HOUR);
+	contexts = load();
+	cr_assert(contexts, "%s", said());
+	cr_assert(strstr(said(), "warn event=staple_expired"), "%s", said());
+	cr_assert_neq(stapled(contexts[0]), HS_STAPLE_SENT);
+	certs_free(contexts, 2);
+}
+
+static void refuses(const char *what)
+{
+	cr_expect_null(load(), "%s", what);
+	cr_expect(strstr(said(), "error event=staple_refused"), "%s: %s",
+		  what, said());
+	cr_expect(strstr(said(), cert.staple), "%s: %s", what, said());
+}
+
+Test(certs, refuses_a_staple_that_was_never_right, .init = start,
+     .fini = stop)
+{
+	FILE *f;
+	int i;
+
+	write_staple(V_OCSP_CERTSTATUS_REVOKED, -HOUR, HOUR);
+	refuses("revoked");
+	write_staple(V_OCSP_CERTSTATUS_GOOD, HOUR, 2 * HOUR);
+	refuses("of the future");
+	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
+	cr_assert_eq(truncate(staple, 100), 0);
+	refuses("truncated");
+	cr_assert_eq(truncate(staple, 0), 0);
+	refuses("empty");
+	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
+	f = fopen(staple, "a");
+	for (i = 0; i <= OCSP_MAX_LEN; i++)
+		fputc('x', f);
+	fclose(f);
+	refuses("too long");
+	cert.staple = (char *)"/nonexistent/staple.der";
+	refuses("missing");
+	cert.staple = duo.pki.dir;
+	refuses("a folder");
+}
+
+Test(certs, leaves_no_descriptor_open, .init = start, .fini = stop)
+{
+	struct hs_ctx **contexts;
+	unsigned int before;
+
+	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
+	cert.issuer = ca_file;
+	before = case_fds();
+	contexts = load();
+	certs_free(contexts, 2);
+	cr_assert_eq(case_fds(), before);
+	cert.staple = duo.pki.dir;
+	load();
+	cr_assert_eq(case_fds(), before);
+}
