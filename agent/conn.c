@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +18,9 @@
 
 /* What a peer may still send, in bytes, after it was told of its failure. */
 #define LINGER_BYTES (64 * 1024)
+
+/* RFC 8446 6. */
+#define ALERT_INTERNAL_ERROR 80
 
 static const struct {
 	enum metric metric;
@@ -40,52 +42,6 @@ static const struct {
 static void recv_handshake(struct conn *c);
 static void flush_output(struct conn *c);
 
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-int conn_slab_init(struct conn_slab *slab, unsigned int size)
-{
-	unsigned int i;
-
-	*slab = (struct conn_slab){ .size = size };
-	slab->conns = map(size * sizeof(*slab->conns));
-	slab->buffers = map((size_t)size * CONN_BUFFER);
-	slab->relays = map((size_t)size * RELAY_SIZE);
-	if (!slab->conns || !slab->buffers || !slab->relays) {
-		conn_slab_fini(slab);
-		return -ENOMEM;
-	}
-	/* The lowest slot on top, so that few pages are ever touched. */
-	for (i = size; i-- > 0;) {
-		slab->conns[i].next_free = slab->free;
-		slab->free = &slab->conns[i];
-	}
-	return 0;
-}
-
-void conn_slab_fini(struct conn_slab *slab)
-{
-	if (slab->conns)
-		munmap(slab->conns, slab->size * sizeof(*slab->conns));
-	if (slab->buffers)
-		munmap(slab->buffers, (size_t)slab->size * CONN_BUFFER);
-	if (slab->relays)
-		munmap(slab->relays, (size_t)slab->size * RELAY_SIZE);
-}
-
-bool conn_slab_promise(struct conn_slab *slab)
-{
-	if (slab->used + slab->promised >= slab->size)
-		return false;
-	slab->promised++;
-	return true;
-}
-
 static size_t slot(const struct conn *c)
 {
 	return (size_t)(c - c->worker->slab.conns);
@@ -96,20 +52,8 @@ static uint8_t *buffer(const struct conn *c)
 	return c->worker->slab.buffers + slot(c) * CONN_BUFFER;
 }
 
-static struct conn *slab_get(struct worker *w)
-{
-	struct conn *c = w->slab.free;
-
-	w->slab.free = c->next_free;
-	w->slab.used++;
-	*c = (struct conn){ .worker = w, .fd = -1, .handoff.fd = -1 };
-	return c;
-}
-
 void conn_free(struct conn *c)
 {
-	struct conn_slab *slab = &c->worker->slab;
-
 	deadline_clear(&c->deadline);
 	hs_free(c->hs);
 	if (c->handoff.fd >= 0 && c->handoff.fd != c->fd)
@@ -117,9 +61,7 @@ void conn_free(struct conn *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->state = CONN_FREE;
-	c->next_free = slab->free;
-	slab->free = c;
-	slab->used--;
+	conn_slab_put(&c->worker->slab, c);
 }
 
 const char *conn_peer(const struct conn *c)
@@ -174,8 +116,11 @@ void conn_handshake_due(struct deadline *d)
 {
 	struct conn *c = container_of(d, struct conn, deadline);
 
-	count(c, METRIC_FAILED_TIMEOUT);
-	log_failure(c, "timeout", "handshake_timeout is over");
+	/* One that failed is counted, and waits for its alert to be sent. */
+	if (c->step != HS_FAIL) {
+		count(c, METRIC_FAILED_TIMEOUT);
+		log_failure(c, "timeout", "handshake_timeout is over");
+	}
 	cut(c);
 }
 
@@ -208,7 +153,7 @@ static void on_lingered(struct ring_op *op, int result)
  * Closing with input unread makes the kernel send a reset, which can overtake
  * the alert in the peer's receive queue: so read until the peer closes.
  */
-void conn_linger(struct conn *c)
+static void linger(struct conn *c)
 {
 	struct worker *w = c->worker;
 
@@ -228,7 +173,8 @@ static void fail(struct conn *c, enum hs_failure failure, const char *error)
 	c->step = HS_FAIL;
 }
 
-static void count_handshake(struct conn *c, const struct hs_info *info)
+static void count_handshake(struct conn *c, const struct hs_info *info,
+			    enum metric relayed)
 {
 	static const enum metric staples[] = {
 		[HS_STAPLE_SENT] = METRIC_STAPLE_SENT,
@@ -240,24 +186,23 @@ static void count_handshake(struct conn *c, const struct hs_info *info)
 					       METRIC_HANDSHAKES_TLS12);
 	if (info->resumed)
 		count(c, METRIC_HANDSHAKES_RESUMED);
+	if (relayed != METRIC_COUNT)
+		count(c, relayed);
 	if (info->staple != HS_STAPLE_NOT_ASKED)
 		count(c, staples[info->staple]);
 }
 
-/* Whether the kernel takes this connection over; if not, counts why. */
-static bool offloadable(struct conn *c, const struct hs_info *info)
+/* Why the kernel does not take this connection over; METRIC_COUNT: it does. */
+static enum metric why_relayed(const struct worker *w,
+			       const struct hs_info *info)
 {
-	const struct worker *w = c->worker;
-
 	if (w->config->ktls == CONFIG_KTLS_OFF)
-		count(c, METRIC_RELAYED_OFF);
-	else if (!w->support.pairs)
-		count(c, METRIC_RELAYED_UNAVAILABLE);
-	else if (info->max_fragment && !w->support.max_payload)
-		count(c, METRIC_RELAYED_MAX_FRAGMENT);
-	else
-		return true;
-	return false;
+		return METRIC_RELAYED_OFF;
+	if (!w->support.pairs)
+		return METRIC_RELAYED_UNAVAILABLE;
+	if (info->max_fragment && !w->support.max_payload)
+		return METRIC_RELAYED_MAX_FRAGMENT;
+	return METRIC_COUNT;
 }
 
 static int install_keys(struct conn *c)
@@ -330,31 +275,53 @@ static void on_handed_off(struct handoff *handoff, int result)
 		relay_cut(c->relay);
 }
 
+/* ktls: require, and this connection asks for what the kernel cannot. */
+static void refuse(struct conn *c)
+{
+	hs_abort(c->hs, ALERT_INTERNAL_ERROR);
+	fail(c, HS_F_INTERNAL, "the kernel cannot take it over, for its "
+	     "max_fragment_length, and the configuration has ktls: require");
+	flush_output(c);
+}
+
+/* Gives the keys to the kernel, or the consumer's end to the relay. */
+static int make_handoff(struct conn *c, const struct hs_info *info,
+			enum metric relayed)
+{
+	bool kernel = relayed == METRIC_COUNT;
+	int err;
+
+	err = write_message(c, info, kernel ? KTLS_KERNEL : KTLS_RELAY);
+	if (err)
+		return err;
+	if (!kernel) {
+		c->relay = relay_at(c->worker->slab.relays, slot(c));
+		return relay_new(c->relay, c, &c->handoff.fd);
+	}
+	err = install_keys(c);
+	c->handoff.fd = c->fd;
+	hs_free(c->hs);
+	c->hs = NULL;
+	return err;
+}
+
 /* INSTALL: every byte of the handshake is sent, none behind it is read. */
 static void install(struct conn *c)
 {
 	struct worker *w = c->worker;
+	enum metric relayed;
 	struct hs_info info;
-	enum ktls_mode mode;
 	int err;
 
+	hs_get_info(c->hs, &info);
+	relayed = why_relayed(w, &info);
+	if (relayed != METRIC_COUNT && w->config->ktls == CONFIG_KTLS_REQUIRE) {
+		refuse(c);
+		return;
+	}
 	deadline_clear(&c->deadline);
 	c->state = CONN_HANDOFF;
-	hs_get_info(c->hs, &info);
-	count_handshake(c, &info);
-	mode = offloadable(c, &info) ? KTLS_KERNEL : KTLS_RELAY;
-	err = write_message(c, &info, mode);
-	if (err) {
-		/* The peer is gone since: getsockname() says ENOTCONN. */
-	} else if (mode == KTLS_KERNEL) {
-		err = install_keys(c);
-		c->handoff.fd = c->fd;
-		hs_free(c->hs);
-		c->hs = NULL;
-	} else {
-		c->relay = relay_at(w->slab.relays, slot(c));
-		err = relay_new(c->relay, c, &c->handoff.fd);
-	}
+	err = make_handoff(c, &info, relayed);
 	if (err) {
 		count(c, METRIC_FAILED_INTERNAL);
 		log_warn("event=install_failed peer=%s error=\"%s\"",
@@ -362,6 +329,7 @@ static void install(struct conn *c)
 		conn_free(c);
 		return;
 	}
+	count_handshake(c, &info, relayed);
 	c->handoff.done = on_handed_off;
 	queue_push(&w->routes[c->listener->route].queue, &c->handoff,
 		   w->now_ms);
@@ -374,7 +342,7 @@ static void go_on(struct conn *c)
 	else if (c->step == HS_DONE)
 		install(c);
 	else
-		conn_linger(c);
+		linger(c);
 }
 
 static void on_sent(struct ring_op *op, int result)
@@ -440,7 +408,7 @@ static void on_recv(struct ring_op *op, int result)
 		c->hs = hs_new(c->listener->ctx);
 	if (!c->hs) {
 		fail(c, HS_F_INTERNAL, "out of memory");
-		conn_linger(c);
+		linger(c);
 		return;
 	}
 	c->step = hs_feed(c->hs, buffer(c), (size_t)result, time(NULL), &used);
@@ -468,19 +436,28 @@ static void recv_handshake(struct conn *c)
 void conn_start(struct worker *w, struct listener *l, int fd,
 		const struct sockaddr_storage *peer)
 {
-	struct conn *c = slab_get(w);
+	struct conn *c = conn_slab_get(&w->slab);
 	int err = 0;
 
-	c->listener = l;
-	c->fd = fd;
-	c->peer = *peer;
-	c->state = CONN_HANDSHAKE;
+	*c = (struct conn){
+		.worker = w,
+		.listener = l,
+		.fd = fd,
+		.peer = *peer,
+		.state = CONN_HANDSHAKE,
+		.handoff.fd = -1,
+	};
 	count(c, METRIC_ACCEPTED);
 	/* Now, for once the peer's FIN is in the kernel refuses. */
 	if (w->support.pairs)
 		err = ktls_attach(fd);
-	if (err) {
+	if (err == -ENOTCONN) {
 		peer_gone(c, err);
+		return;
+	}
+	if (err) {
+		fail(c, HS_F_INTERNAL, strerror(-err));
+		conn_free(c);
 		return;
 	}
 	deadline_set(&w->handshakes, &c->deadline, w->now_ms);

@@ -13,7 +13,6 @@
 #define AGENT_CONN_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -25,12 +24,6 @@
 struct listener;
 struct relay;
 struct worker;
-
-/*
- * Input of a handshake, in bytes: a ClientHello fits, longer flights come in
- * pieces. Later it holds the message to the consumer.
- */
-#define CONN_BUFFER 4096
 
 enum conn_state {
 	CONN_FREE,
@@ -57,32 +50,12 @@ struct conn {
 	struct sockaddr_storage peer;
 };
 
-/*
- * struct conn_slab - every connection a worker can have, allocated once
- * @promised: slots that armed accepts will need
- */
-struct conn_slab {
-	struct conn *conns, *free;
-	uint8_t *buffers;
-	struct relay *relays;
-	unsigned int size, used, promised;
-};
-
-/* Maps the memory, which costs nothing until used. Returns 0 or -ENOMEM. */
-int conn_slab_init(struct conn_slab *slab, unsigned int size);
-void conn_slab_fini(struct conn_slab *slab);
-/* Sets a slot aside for an accept; false when all are taken. */
-bool conn_slab_promise(struct conn_slab *slab);
-
 /* conn_start - begin with an accepted socket; takes @fd */
 void conn_start(struct worker *w, struct listener *l, int fd,
 		const struct sockaddr_storage *peer);
 
 /* conn_free - close and forget; nothing may be in flight */
 void conn_free(struct conn *c);
-
-/* conn_linger - end our side and wait for the peer's, briefly; then free */
-void conn_linger(struct conn *c);
 
 /* Deadline callbacks of struct worker's lists. */
 void conn_handshake_due(struct deadline *d);

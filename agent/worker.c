@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "conn.h"
 #include "log.h"
 #include "relay.h"
 

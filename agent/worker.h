@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "config.h"
-#include "conn.h"
+#include "conn_slab.h"
 #include "deadline.h"
 #include "handshake/handshake.h"
 #include "ktls/install.h"
