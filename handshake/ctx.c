@@ -171,10 +171,12 @@ static void watch(int sent, int version, int type, const void *buf, size_t len,
 	struct hs *hs = arg;
 
 	(void)version;
-	(void)ssl;
-	if (type == SSL3_RT_HANDSHAKE && !sent && len &&
-	    p[0] == SSL3_MT_FINISHED)
-		hs->rx_base = hs->rx.records;
+	if (type == SSL3_RT_HANDSHAKE && len && p[0] == SSL3_MT_FINISHED) {
+		if (!sent)
+			hs->rx_base = hs->rx.records;
+		if (SSL_version(ssl) == TLS1_3_VERSION)
+			hs_keylog_next(ssl);
+	}
 	if (type == SSL3_RT_ALERT && sent && len == 2 &&
 	    p[0] == SSL3_AL_FATAL) {
 		hs->alerted = true;
@@ -190,7 +192,6 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config)
 	if (!ctx->bio || hs_secrets_init(ctx))
 		return -EIO;
 	set_options(ctx->ssl);
-	SSL_CTX_set_keylog_callback(ctx->ssl, hs_keylog);
 	SSL_CTX_set_msg_callback(ctx->ssl, watch);
 	SSL_CTX_set_tlsext_servername_callback(ctx->ssl, accept_name);
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, staple);

@@ -83,7 +83,13 @@ int hs_cert_load(struct hs_ctx *ctx, const struct hs_config *config,
 /* secrets.c */
 int hs_secrets_init(struct hs_ctx *ctx);
 void hs_secrets_fini(struct hs_ctx *ctx);
-void hs_keylog(const SSL *ssl, const char *line);
+/*
+ * hs_keylog_next - take the traffic secret that the next Finished brings
+ * The callback is the context's, and libssl prints every secret for it byte by
+ * byte, which costs a twentieth of a handshake: so it is there only from a
+ * Finished to the secret behind it, within one call of libssl.
+ */
+void hs_keylog_next(const SSL *ssl);
 /* hs_derive - the keys as they are now. Returns 0 or -EIO, @keys wiped. */
 int hs_derive(struct hs *hs, struct ktls_keys *keys);
 void hs_keys_wipe(struct ktls_keys *keys);

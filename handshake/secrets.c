@@ -73,7 +73,7 @@ static void take_secret(struct hs_secret *s, const char *hex)
 }
 
 /* "LABEL client_random secret", the latter two in hexadecimal */
-void hs_keylog(const SSL *ssl, const char *line)
+static void keylog(const SSL *ssl, const char *line)
 {
 	static const char client[] = "CLIENT_TRAFFIC_SECRET_0 ";
 	static const char server[] = "SERVER_TRAFFIC_SECRET_0 ";
@@ -86,6 +86,14 @@ void hs_keylog(const SSL *ssl, const char *line)
 		take_secret(&hs->rx_secret, line + skip);
 	else if (!strncmp(line, server, sizeof(server) - 1))
 		take_secret(&hs->tx_secret, line + skip);
+	else
+		return;
+	SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), NULL);
+}
+
+void hs_keylog_next(const SSL *ssl)
+{
+	SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), keylog);
 }
 
 static int hmac_new(EVP_MAC *mac, const char *digest, EVP_MAC_CTX **ctx)
