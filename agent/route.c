@@ -14,7 +14,6 @@
 #include "hello.h"
 #include "local.h"
 #include "log.h"
-#include "queue.h"
 #include "route_queue.h"
 
 /* After a start, registrations wait so long for one that brings a queue. */
@@ -161,7 +160,7 @@ static struct route_queue *take_offer(struct registration *r, int fds[2])
 		return NULL;
 	}
 	q = route_queue_find(queues, st.st_ino);
-	if (q || queues->n >= QUEUE_ENDS) {
+	if (q || route_queues_full(queues)) {
 		close_pair(fds);
 		if (!q)
 			refuse(r, KTLS_REG_ERROR, "the route has as many "

@@ -9,6 +9,7 @@
 #include "local.h"
 #include "log.h"
 #include "loop.h"
+#include "queue.h"
 #include "route.h"
 #include "waiting.h"
 
@@ -16,6 +17,8 @@
 #define DRAIN_MS 500
 /* How often what waits in them is moved, once there is another. */
 #define MOVE_MS 20
+/* Queues of a route, those included that are given up. */
+#define QUEUES_MAX 64
 /* A worker has heard of a queue's end by then. */
 #define RETIRE_MS 1000
 /*
@@ -58,6 +61,28 @@ static void set_size(const struct config_route *config, int write_fd)
 			 got / 2 / MESSAGE_COST);
 }
 
+bool route_queues_full(const struct route_queues *set)
+{
+	const struct route_queue *q;
+	unsigned int live = 0;
+
+	for (q = set->first; q; q = q->next)
+		live += q->registrations > 0;
+	return live >= QUEUE_ENDS;
+}
+
+/* Only somebody who offers one queue after the other gets as far as this. */
+static void drop_oldest_idle(struct route_queues *set)
+{
+	struct route_queue *q, *oldest = NULL;
+
+	for (q = set->first; q; q = q->next)
+		if (!q->registrations)
+			oldest = q;
+	if (oldest)
+		route_queue_free(set, oldest);
+}
+
 struct route_queue *route_queue_new(struct route_queues *set, int read_fd,
 				    int write_fd)
 {
@@ -74,6 +99,8 @@ struct route_queue *route_queue_new(struct route_queues *set, int read_fd,
 	q->read_fd = read_fd;
 	q->write_fd = write_fd;
 	set_size(set->config, write_fd);
+	if (set->n == QUEUES_MAX)
+		drop_oldest_idle(set);
 	q->next = set->first;
 	set->first = q;
 	set->n++;
@@ -136,8 +163,13 @@ void route_queues_choose(struct route_queues *set)
 {
 	struct route_queue *live = route_queue_live(set), *q, *next;
 
+	/* First what goes: the workers have room for QUEUE_ENDS. */
+	for (q = set->first; q && live; q = q->next)
+		if (!q->registrations)
+			announce(set, q, false);
 	for (q = set->first; q; q = q->next)
-		announce(set, q, !live || q->registrations);
+		if (!live || q->registrations)
+			announce(set, q, true);
 	if (!live)
 		return;
 	for (q = set->first; q; q = next) {

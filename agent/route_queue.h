@@ -37,6 +37,9 @@ struct route_queues {
 	const struct route_events *events;
 };
 
+/* Whether QUEUE_ENDS have a registration: workers send to no more. */
+bool route_queues_full(const struct route_queues *set);
+
 /* Takes both descriptors, also on failure: NULL when out of memory. */
 struct route_queue *route_queue_new(struct route_queues *set, int read_fd,
 				    int write_fd);

@@ -440,6 +440,26 @@ Test(route, refuses_more_queues_than_its_workers_can_use, .init = start,
 	cr_assert_eq(n_added, QUEUE_ENDS);
 }
 
+Test(route, takes_any_number_of_queues_one_after_the_other, .init = start,
+     .fini = stop)
+{
+	unsigned int before = case_fds();
+	int offer[2], fd, i;
+
+	for (i = 0; i < 100; i++) {
+		make_queue(offer);
+		fd = say_hello(offer);
+		cr_assert_eq(hear(fd), KTLS_REG_ADOPTED, "offer %d", i);
+		put((unsigned int)i, 0);
+		cr_assert_eq(get(offer[0]), i, "the workers have it");
+		close(offer[0]);
+		close(offer[1]);
+		close(fd);
+		run();
+	}
+	cr_assert_leq(case_fds(), before + 140);
+}
+
 Test(route, ends_with_whoever_says_more_than_hello, .init = start,
      .fini = stop)
 {
