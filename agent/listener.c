@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "listener.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,6 +32,24 @@ int listener_open(const struct config_listener *config)
 		return err;
 	}
 	return fd;
+}
+
+void listener_log(const struct config_listener *config,
+			  const char *route, int fd)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	char text[INET6_ADDRSTRLEN] = "?";
+	const struct sockaddr_in6 *in6 = (const void *)&addr;
+	const struct sockaddr_in *in = (const void *)&addr;
+	bool six = config->addr.ss_family == AF_INET6;
+
+	getsockname(fd, (struct sockaddr *)&addr, &len);
+	inet_ntop(addr.ss_family, six ? (const void *)&in6->sin6_addr :
+		  (const void *)&in->sin_addr, text, sizeof(text));
+	log_info("event=listening bind=%s%s%s:%u route=%s", six ? "[" : "",
+		 text, six ? "]" : "",
+		 ntohs(six ? in6->sin6_port : in->sin_port), route);
 }
 
 static bool out_of_resources(int err)

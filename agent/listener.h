@@ -36,6 +36,10 @@ struct listener {
  */
 int listener_open(const struct config_listener *config);
 
+/* listener_log - say where it listens, with the port that it was given for 0 */
+void listener_log(const struct config_listener *config, const char *route,
+		  int fd);
+
 /* listener_arm - accept the next connection, if there is a slot for it */
 void listener_arm(struct listener *l);
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +23,8 @@
 /* A worker that dies is replaced after a wait that doubles up to the last. */
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LAST_MS 10000
+/* How often a worker that does not read its channel is told again. */
+#define REPEAT_MS 1000
 /* What workers get on top of their own time limits before they are killed. */
 #define STOP_MARGIN_MS 2000
 
@@ -35,6 +35,7 @@ struct child {
 	pid_t pid;
 	unsigned int backoff_ms;
 	uint64_t started_ms, restart_ms;
+	uint64_t repeat_ms;	/* when to say what it had no room to hear */
 };
 
 struct master {
@@ -52,42 +53,46 @@ struct master {
 	unsigned int slots;
 	bool stopping;
 	uint64_t kill_ms;		/* while stopping */
-	int status;
 };
+
+/*
+ * A worker that is stopped does not read, and its channel fills. What it missed
+ * is repeated: queues it has are no news, and one that is gone it finds out.
+ */
+static void say(struct child *child, const struct channel_msg *msg, int fd)
+{
+	int err = channel_send(child->channel.fd, msg, fd);
+
+	if (!err || err == -EPIPE || err == -ECONNRESET)
+		return;		/* it is gone: SIGCHLD does the rest */
+	if (!child->repeat_ms)
+		log_warn("event=channel_failed worker_pid=%d error=\"%s\"",
+			 (int)child->pid, strerror(-err));
+	child->repeat_ms = loop_now_ms() + REPEAT_MS;
+}
 
 static void send_queue(void *arg, unsigned int route, uint64_t id, int fd)
 {
-	struct child *child = arg;
-	struct channel_msg msg = { CHANNEL_QUEUE_ADD, route, id };
-	int err = channel_send(child->channel.fd, &msg, fd);
+	say(arg, &(struct channel_msg){ CHANNEL_QUEUE_ADD, route, id }, fd);
+}
 
-	if (err)
-		log_error("event=channel_failed worker_pid=%d error=\"%s\"",
-			  (int)child->pid, strerror(-err));
+static void tell(struct master *m, const struct channel_msg *msg, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->config->workers; i++)
+		if (m->children[i].pid)
+			say(&m->children[i], msg, fd);
 }
 
 static void on_queue_added(void *arg, unsigned int route, uint64_t id, int fd)
 {
-	struct master *m = arg;
-	unsigned int i;
-
-	for (i = 0; i < m->config->workers; i++)
-		if (m->children[i].pid)
-			send_queue(&m->children[i], route, id, fd);
-}
-
-static void tell(struct master *m, const struct channel_msg *msg)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->config->workers; i++)
-		if (m->children[i].pid)
-			channel_send(m->children[i].channel.fd, msg, -1);
+	tell(arg, &(struct channel_msg){ CHANNEL_QUEUE_ADD, route, id }, fd);
 }
 
 static void on_queue_removed(void *arg, unsigned int route, uint64_t id)
 {
-	tell(arg, &(struct channel_msg){ CHANNEL_QUEUE_REMOVE, route, id });
+	tell(arg, &(struct channel_msg){ CHANNEL_QUEUE_REMOVE, route, id }, -1);
 }
 
 static void on_channel(struct watch *w)
@@ -145,11 +150,23 @@ static int be_worker(struct master *m, unsigned int index, int channel)
 	return worker_run(&setup);
 }
 
+/* Everything that a worker is to know now. */
+static void say_all(struct child *child)
+{
+	struct master *m = child->master;
+	unsigned int i;
+
+	child->repeat_ms = 0;
+	if (m->stopping)
+		say(child, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
+	for (i = 0; i < m->config->n_routes && !m->stopping; i++)
+		route_announce(m->routes[i], send_queue, child);
+}
+
 static void start_worker(struct master *m, unsigned int index)
 {
 	struct child *child = &m->children[index];
-	int pair[2], status;
-	unsigned int i;
+	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
 		log_error("event=worker_failed error=\"%s\"", strerror(errno));
@@ -157,11 +174,9 @@ static void start_worker(struct master *m, unsigned int index)
 		return;
 	}
 	child->pid = fork();
-	if (!child->pid) {
-		status = be_worker(m, index, pair[1]);
-		/* What master allocated is freed by master's end. */
-		_exit(status);
-	}
+	/* What master allocated is freed by master's end. */
+	if (!child->pid)
+		_exit(be_worker(m, index, pair[1]));
 	close(pair[1]);
 	if (child->pid < 0) {
 		log_error("event=worker_failed error=\"%s\"", strerror(errno));
@@ -173,10 +188,9 @@ static void start_worker(struct master *m, unsigned int index)
 	child->channel = (struct watch){ pair[0], on_channel };
 	child->master = m;
 	child->started_ms = loop_now_ms();
-	child->restart_ms = 0;
+	child->restart_ms = child->repeat_ms = 0;
 	loop_add(m->loop, &child->channel);
-	for (i = 0; i < m->config->n_routes; i++)
-		route_announce(m->routes[i], send_queue, child);
+	say_all(child);
 	log_debug("event=worker_started worker=%u pid=%d", index,
 		  (int)child->pid);
 }
@@ -193,8 +207,10 @@ static void worker_ended(struct master *m, struct child *child, int status)
 	}
 	if (now - child->started_ms > BACKOFF_LAST_MS || !child->backoff_ms)
 		child->backoff_ms = BACKOFF_FIRST_MS;
-	else if (child->backoff_ms < BACKOFF_LAST_MS)
+	else if (child->backoff_ms < BACKOFF_LAST_MS / 2)
 		child->backoff_ms *= 2;
+	else
+		child->backoff_ms = BACKOFF_LAST_MS;
 	child->restart_ms = now + child->backoff_ms;
 	metrics_count(&m->metrics[m->config->workers],
 		      METRIC_WORKER_RESTARTS);
@@ -244,7 +260,7 @@ static void stop(struct master *m)
 		return;
 	log_info("event=stopping");
 	m->stopping = true;
-	tell(m, &(struct channel_msg){ CHANNEL_STOP, 0, 0 });
+	tell(m, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
 	m->kill_ms = loop_now_ms() + c->handshake_timeout_ms +
 		     c->drain_timeout_ms + STOP_MARGIN_MS;
 	close_doors(m);
@@ -284,31 +300,11 @@ static int open_signals(struct master *m)
 	return loop_add(m->loop, &m->signals);
 }
 
-static void log_listening(const struct config_listener *config,
-			  const char *route, int fd)
-{
-	struct sockaddr_storage addr;
-	socklen_t len = sizeof(addr);
-	char text[INET6_ADDRSTRLEN] = "?";
-	const struct sockaddr_in6 *in6 = (const void *)&addr;
-	const struct sockaddr_in *in = (const void *)&addr;
-	bool six = config->addr.ss_family == AF_INET6;
-
-	getsockname(fd, (struct sockaddr *)&addr, &len);
-	inet_ntop(addr.ss_family, six ? (const void *)&in6->sin6_addr :
-		  (const void *)&in->sin_addr, text, sizeof(text));
-	log_info("event=listening bind=%s%s%s:%u route=%s", six ? "[" : "",
-		 text, six ? "]" : "",
-		 ntohs(six ? in6->sin6_port : in->sin_port), route);
-}
-
 static int open_listeners(struct master *m)
 {
 	const struct config *c = m->config;
 	size_t i;
 
-	for (i = 0; i < c->n_listeners; i++)
-		m->listeners[i] = -1;
 	for (i = 0; i < c->n_listeners; i++) {
 		const struct config_listener *l = &c->listeners[i];
 		int fd = listener_open(l);
@@ -320,7 +316,7 @@ static int open_listeners(struct master *m)
 			return fd;
 		}
 		m->listeners[i] = fd;
-		log_listening(l, c->routes[l->route].name, fd);
+		listener_log(l, c->routes[l->route].name, fd);
 	}
 	return 0;
 }
@@ -395,7 +391,9 @@ static int init(struct master *m)
 	m->metrics = metrics_new(c->workers + 1);
 	m->children = calloc(c->workers, sizeof(*m->children));
 	m->routes = calloc(c->n_routes, sizeof(*m->routes));
-	m->listeners = calloc(c->n_listeners, sizeof(*m->listeners));
+	m->listeners = malloc(c->n_listeners * sizeof(*m->listeners));
+	if (m->listeners)	/* none is open */
+		memset(m->listeners, -1, c->n_listeners * sizeof(int));
 	m->loop = loop_new();
 	if (!m->metrics || !m->children || !m->routes || !m->listeners ||
 	    m->loop < 0) {
@@ -432,6 +430,10 @@ static void run_children(struct master *m, uint64_t now, uint64_t *next)
 
 		if (child->pid && m->stopping && now >= m->kill_ms)
 			kill(child->pid, SIGKILL);
+		if (child->pid && child->repeat_ms && child->repeat_ms <= now)
+			say_all(child);
+		if (child->pid && child->repeat_ms && child->repeat_ms < *next)
+			*next = child->repeat_ms;
 		if (child->pid || m->stopping)
 			continue;
 		if (child->restart_ms <= now)
@@ -451,8 +453,10 @@ static int run_timers(struct master *m)
 		due = route_tick(m->routes[i], now);
 		next = due < next ? due : next;
 	}
-	if (m->stopping)
-		next = m->kill_ms > now ? m->kill_ms : now + STOP_MARGIN_MS;
+	if (m->stopping) {
+		due = m->kill_ms > now ? m->kill_ms : now + STOP_MARGIN_MS;
+		next = due < next ? due : next;
+	}
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now ? (int)(next - now) : 0;

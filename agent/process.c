@@ -43,7 +43,10 @@ int process_limit(const struct config *config, unsigned int *slots,
 			limit = raised;
 	}
 	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	/* No more than fs.nr_open, which may have been lowered since. */
+	if (setrlimit(RLIMIT_NOFILE, &limit) &&
+	    getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
 	room = limit.rlim_cur > fixed ? limit.rlim_cur - fixed : 0;
 	if (room < SLOTS_MIN * SLOT_DESCRIPTORS) {
 		snprintf(error, error_len,
