@@ -120,10 +120,13 @@ static void on_broken(struct queue *q, uint64_t id)
 	channel_send(route->worker->channel, &msg, -1);
 }
 
-static void cut_relays(struct worker *w)
+/* drain_timeout is over: nothing waits for a consumer, and no relay goes on. */
+static void give_up(struct worker *w)
 {
 	unsigned int i;
 
+	for (i = 0; i < w->config->n_routes; i++)
+		queue_flush(&w->routes[i].queue, UINT64_MAX);
 	for (i = 0; i < w->slab.size; i++)
 		if (w->slab.conns[i].state == CONN_RELAY)
 			relay_cut(w->slab.conns[i].relay);
@@ -146,6 +149,11 @@ static void look_after_listeners(struct worker *w)
 	}
 }
 
+static bool is_over(const struct worker *w)
+{
+	return w->stopping && !w->slab.used && !w->slab.promised;
+}
+
 /* What time has brought; returns how long to wait for the next thing, in ms. */
 static int64_t run_timers(struct worker *w)
 {
@@ -160,13 +168,16 @@ static int64_t run_timers(struct worker *w)
 			       queue_flush(&w->routes[i].queue, now));
 	if (w->stopping) {
 		if (now >= w->stop_by_ms)
-			cut_relays(w);
+			give_up(w);
 		else
 			next = earlier(next, w->stop_by_ms);
 	} else {
 		look_after_listeners(w);
 		next = earlier(next, w->next_check_ms);
 	}
+	/* What was given up above may have been the last: nothing would wake us. */
+	if (is_over(w))
+		return 0;
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now ? (int64_t)(next - now) : 0;
@@ -259,7 +270,7 @@ int worker_run(const struct worker_setup *setup)
 		return 1;
 	}
 	watch_channel(&w);
-	while (!err && !(w.stopping && !w.slab.used && !w.slab.promised)) {
+	while (!err && !is_over(&w)) {
 		err = ring_wait(&w.ring, run_timers(&w));
 		/* What begins now has its time from now on. */
 		w.now_ms = monotonic_ms();

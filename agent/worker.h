@@ -48,7 +48,7 @@ struct worker {
 	uint8_t unique_id[16];
 	uint64_t next_check_ms;		/* when to look after the listeners */
 	bool stopping;
-	uint64_t stop_by_ms;		/* relays end here at the latest */
+	uint64_t stop_by_ms;		/* but for handshakes, all ends here */
 };
 
 /*

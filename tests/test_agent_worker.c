@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/* A worker in a process of its own; the test is its master and its client. */
+#include "agent/worker.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+
+#include "agent/channel.h"
+#include "agent/loop.h"
+#include "tests/handshake_peer.h"
+
+#include "agent_case.h"
+#include "ktls/descriptors.h"
+
+TestSuite(worker, .timeout = 20);
+
+static struct config_route route = { .name = (char *)"web",
+				     .hold_timeout_ms = 60000 };
+static struct config_listener listeners[1] = { { .backlog = 16 } };
+static struct config config = {
+	.ktls = CONFIG_KTLS_OFF,
+	.handshake_timeout_ms = 1000,
+	.drain_timeout_ms = 200,
+	.listeners = listeners,
+	.n_listeners = 1,
+	.routes = &route,
+	.n_routes = 1,
+};
+static struct duo duo;
+static struct metrics *metrics;
+static struct sockaddr_in bound;
+static int channel, listen_fd, ends[2];
+static pid_t pid;
+
+static void start(void)
+{
+	struct worker_setup setup = {
+		.config = &config,
+		.contexts = &duo.ctx,
+		.listener_fds = &listen_fd,
+		.slots = 8,
+	};
+	socklen_t len = sizeof(bound);
+	int pair[2];
+
+	duo_init(&duo, "P-256");
+	duo.ctx = hs_ctx_new(&duo.config, NULL, 0);
+	setup.metrics = metrics = metrics_new(1);
+	bound.sin_family = AF_INET;
+	bound.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	memcpy(&listeners[0].addr, &bound, sizeof(bound));
+	listeners[0].addr_len = sizeof(bound);
+	listen_fd = listener_open(&listeners[0]);
+	cr_assert_geq(listen_fd, 0);
+	getsockname(listen_fd, (void *)&bound, &len);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	channel = pair[0];
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (!pid) {
+		close(pair[0]);
+		close(ends[0]);
+		close(ends[1]);
+		setup.channel = pair[1];
+		_exit(worker_run(&setup));
+	}
+	close(pair[1]);
+	close(listen_fd);
+}
+
+static void stop(void)
+{
+	metrics_free(metrics, 1);
+	duo_fini(&duo);
+}
+
+static void tell(enum channel_type type, uint64_t id, int fd)
+{
+	cr_assert_eq(channel_send(channel, &(struct channel_msg){ type, 0, id },
+				  fd), 0);
+}
+
+/* The status it ends with within @ms, or -1. */
+static int ends_within(unsigned int ms)
+{
+	uint64_t end = loop_now_ms() + ms;
+	int status;
+
+	while (loop_now_ms() < end) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(2000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -1;
+}
+
+/* A client that has shaken hands. */
+static int dial(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert_eq(connect(fd, (void *)&bound, sizeof(bound)), 0);
+	duo.client = SSL_new(duo.client_ctx);
+	SSL_set_fd(duo.client, fd);
+	SSL_set1_host(duo.client, "localhost");
+	cr_assert_eq(SSL_connect(duo.client), 1);
+	return fd;
+}
+
+static bool counted(enum metric id, uint64_t n)
+{
+	int i;
+
+	for (i = 0; i < 1000 && metrics->value[id] < n; i++)
+		usleep(2000);
+	return metrics->value[id] == n;
+}
+
+Test(worker, ends_when_it_is_told, .init = start, .fini = stop)
+{
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+Test(worker, ends_when_master_is_gone, .init = start, .fini = stop)
+{
+	close(channel);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+Test(worker, hands_a_connection_to_the_queue_it_is_given, .init = start,
+     .fini = stop)
+{
+	struct ktls_fds fds;
+	uint8_t msg[4096];
+	char buf[8] = "";
+
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	dial();
+	cr_assert(case_readable(ends[0], 2000));
+	cr_assert_gt(ktls_recv_fds(ends[0], msg, sizeof(msg), &fds, 0), 0);
+	cr_assert_eq(SSL_write(duo.client, "hello", 5), 5);
+	cr_assert_eq(recv(fds.fd[0], buf, sizeof(buf), 0), 5);
+	cr_assert_str_eq(buf, "hello");
+	/* It goes on until drain_timeout, and no longer. */
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(send(fds.fd[0], "bye", 3, 0), 3);
+	cr_assert_eq(SSL_read(duo.client, buf, sizeof(buf)), 3);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+Test(worker, hands_over_what_waited_once_there_is_a_queue, .init = start,
+     .fini = stop)
+{
+	dial();
+	cr_assert(counted(METRIC_WAITED_NO_CONSUMER, 1));
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	cr_assert(case_readable(ends[0], 1000));
+	tell(CHANNEL_QUEUE_REMOVE, 7, -1);
+	close(ends[1]);
+	usleep(20000);
+	cr_assert_eq(recv(ends[0], &(char){ 0 }, 1, MSG_DONTWAIT), 1);
+	cr_assert_eq(recv(ends[0], &(char){ 0 }, 1, 0), 0, "its end is closed");
+	close(channel);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+Test(worker, reports_a_queue_that_broke, .init = start, .fini = stop)
+{
+	struct channel_msg msg;
+	int fd;
+
+	shutdown(ends[0], SHUT_RDWR);
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	dial();
+	cr_assert(case_readable(channel, 2000));
+	cr_assert_eq(channel_recv(channel, &msg, &fd), 1);
+	cr_assert_eq(msg.type, CHANNEL_QUEUE_BROKEN);
+	cr_assert_eq(msg.queue, 7);
+	close(channel);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+/* What is given up was the last: nothing else would wake it. */
+Test(worker, does_not_wait_for_a_consumer_beyond_drain_timeout, .init = start,
+     .fini = stop)
+{
+	dial();
+	cr_assert(counted(METRIC_WAITED_NO_CONSUMER, 1));
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(2000), 0);
+	cr_assert_eq(metrics->value[METRIC_QUEUE_EXPIRED], 1);
+}
+
+Test(worker, finishes_a_handshake_after_it_was_told_to_stop, .init = start,
+     .fini = stop)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	cr_assert_eq(connect(fd, (void *)&bound, sizeof(bound)), 0);
+	cr_assert(counted(METRIC_ACCEPTED, 1));
+	tell(CHANNEL_STOP, 0, -1);
+	usleep(50000);
+	duo.client = SSL_new(duo.client_ctx);
+	SSL_set_fd(duo.client, fd);
+	SSL_set1_host(duo.client, "localhost");
+	cr_assert_eq(SSL_connect(duo.client), 1);
+	cr_assert(case_readable(ends[0], 1000));
+	cr_assert_eq(ends_within(3000), 0);
+}
+
+Test(worker, gives_up_a_silent_client_at_its_deadline_when_it_stops,
+     .init = start, .fini = stop)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert_eq(connect(fd, (void *)&bound, sizeof(bound)), 0);
+	cr_assert(counted(METRIC_ACCEPTED, 1));
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(3000), 0);
+	cr_assert_eq(metrics->value[METRIC_FAILED_TIMEOUT], 1);
+}
