@@ -73,11 +73,14 @@ is() {
 
 # matches NAME TEXT REGEX - TEXT holds a line that matches REGEX (grep -E)
 matches() {
-	if grep -qE -- "$3" <<<"$2"; then
-		ok "$1"
-	else
-		not_ok "$1" "no match for: $3" "$(tail -n 20 <<<"$2")"
-	fi
+	local line
+	while IFS= read -r line; do
+		if [[ $line =~ $3 ]]; then
+			ok "$1"
+			return
+		fi
+	done <<<"$2"
+	not_ok "$1" "no match for: $3" "$(tail -n 20 <<<"$2")"
 }
 
 # bail WHY... - the rest makes no sense
@@ -88,20 +91,27 @@ bail() {
 
 # ---- waiting ---------------------------------------------------------------
 
+# nap SECONDS - sleep(1) without a process: those are slow to start in a guest
+exec {NAP}<> <(:)
+nap() {
+	read -rt "$1" -u $NAP || :
+}
+
 # wait_for SECONDS COMMAND... - until COMMAND succeeds; 1 when it never does
 wait_for() {
 	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt $end ] || return 1
-		sleep 0.05
+		nap 0.05
 	done
 }
 
 gone() { # gone PID - has the process ended?
-	local state
-	state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)
-	[ "${state:-Z}" = Z ]
+	local stat=
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null
+	stat=${stat##*) }
+	[ "${stat:0:1}" = Z ] || [ -z "$stat" ]
 }
 
 # ---- processes -------------------------------------------------------------
@@ -252,11 +262,13 @@ port_of() {
 # metric NAME - a counter's value, summed over the labels that NAME does not
 # give: metric ktlsd_handed_off_total, metric 'ktlsd_handed_off_total{mode="ktls"}'
 metric() {
-	"$B/ktlsctl" -s "$DIR/control.sock" metrics | awk -v want="$1" '
-		/^#/ { next }
-		{ bare = $1; sub(/\{.*/, "", bare) }
-		$1 == want || bare == want { sum += $2 }
-		END { printf "%d\n", sum }'
+	local name value sum=0
+	while read -r name value; do
+		if [ "$name" = "$1" ] || [ "${name%%"{"*}" = "$1" ]; then
+			sum=$((sum + value))
+		fi
+	done < <("$B/ktlsctl" -s "$DIR/control.sock" metrics)
+	echo $sum
 }
 
 # metric_is NAME VALUE - for wait_for

@@ -13,7 +13,7 @@ all_served() { # NAME N PID
 }
 # Processes die with the consumer; ours is a registrar and its servers.
 kill_consumer() {
-	local all
+	local all pid
 	all="$CONSUMER $(servers)"
 	kill -KILL $all
 	wait "$CONSUMER" 2>/dev/null

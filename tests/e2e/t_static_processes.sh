@@ -54,7 +54,7 @@ for pid in $(workers); do
 	is "a worker shares the read end and no other socket" $shared 1
 done
 
-if host_only; then
+if host_only "ktls-static at its limits"; then
 	# At the descriptor limit: nothing is destroyed, and nothing spins.
 	before=$(workers)
 	for pid in $before; do
@@ -96,7 +96,7 @@ check "SIGTERM: and is whole" cmp "$DIR/got" "$DIR/root/big"
 check "SIGTERM: the registration is over" wait_for 5 \
 	metric_is 'ktlsd_registrations{route="web"}' 0
 
-host_only || exit 0
+host_only "ktls-static without its registrar" || exit 0
 # Nobody serves on without a registrar.
 spawn static "$B/ktls-static" --queue "$DIR/web.sock" --root "$DIR/root" \
 	--workers 2

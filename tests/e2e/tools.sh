@@ -47,7 +47,13 @@ events_are() { # WHAT N - for wait_for
 
 # field KEY - the value of KEY=... in standard input's first line that has it
 field() {
-	grep -oE -m1 "(^| )$1=[^ ]*" | sed "s/^ *$1=//"
+	local line
+	while IFS= read -r line; do
+		if [[ " $line" =~ \ $1=([^ ]*) ]]; then
+			echo "${BASH_REMATCH[1]}"
+			return
+		fi
+	done
 }
 
 # client, swarm, raw ARG... - against our ktlsd
