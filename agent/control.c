@@ -94,7 +94,7 @@ static void make_room(struct control *control)
 static void on_connect(struct watch *w)
 {
 	struct control *control = (struct control *)w;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = local_accept(w->fd);
 	struct client *client = fd < 0 ? NULL : malloc(sizeof(*client));
 
 	if (!client) {

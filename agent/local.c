@@ -2,6 +2,7 @@
 #include "local.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
@@ -92,6 +93,15 @@ static int open_to(int fd, const char *path,
 	return err;
 }
 
+/* One descriptor kept back, so that there is one to refuse with. */
+static int reserve = -1;
+
+static void keep_reserve(void)
+{
+	if (reserve < 0)
+		reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 int local_listen(const char *path, int type, const struct local_access *access,
 		 char *error, size_t error_len)
 {
@@ -104,12 +114,32 @@ int local_listen(const char *path, int type, const struct local_access *access,
 		err = bind_at(fd, &addr, type);
 	if (!err)
 		err = open_to(fd, path, access);
-	if (!err)
+	if (!err) {
+		keep_reserve();
 		return fd;
+	}
 	snprintf(error, error_len, "%s: %s", path, explain(err));
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+int local_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int err = errno;
+
+	if (fd >= 0)
+		return fd;
+	if ((err == EMFILE || err == ENFILE) && reserve >= 0) {
+		close(reserve);
+		reserve = -1;
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			close(fd);
+		keep_reserve();
+	}
+	return -err;
 }
 
 /* struct peer - what unix_diag tells about a socket */

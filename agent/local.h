@@ -31,6 +31,14 @@ int local_listen(const char *path, int type, const struct local_access *access,
 		 char *error, size_t error_len);
 
 /*
+ * local_accept - accept a connection, never waiting
+ * Out of descriptors it hangs up on the next client instead: one that stayed in
+ * the backlog would wake an event loop for ever, and clients try again.
+ * Returns the descriptor (CLOEXEC, non-blocking) or -errno of accept4(2).
+ */
+int local_accept(int listener);
+
+/*
  * local_check_pair - are these the ends of a queue?
  * @a, @b: its read end, its write end
  * @error: gets why not

@@ -27,7 +27,6 @@
 	X(FAILED_PROTOCOL, "handshakes_failed_total", "reason=\"protocol\"") \
 	X(FAILED_TRUNCATED, "handshakes_failed_total", "reason=\"truncated\"") \
 	X(FAILED_INTERNAL, "handshakes_failed_total", "reason=\"internal\"") \
-	X(FAILED_SHUTDOWN, "handshakes_failed_total", "reason=\"shutdown\"") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \
 	X(RELAYED_OFF, "relayed_total", "reason=\"off\"") \

@@ -274,7 +274,7 @@ static void check_peer(struct registration *r)
 static void on_connect(struct watch *w)
 {
 	struct route *route = (struct route *)w;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = local_accept(w->fd);
 	struct registration *r = fd < 0 ? NULL : calloc(1, sizeof(*r));
 
 	if (!r) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "agent/local.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "agent_case.h"
@@ -255,6 +256,41 @@ Test(local, refuses_a_pair_whose_messages_wait_at_the_wrong_end)
 	cr_assert_eq(send(pair[0], "x", 1, 0), 1);
 	cr_assert_eq(check(pair[0], pair[1]), -EINVAL);
 	cr_assert(strstr(error, "swapped"), "%s", error);
+}
+
+Test(local, hangs_up_when_out_of_descriptors_and_recovers, .init = start,
+     .fini = stop)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct rlimit limit, none = { 0, 0 };
+	int listener, client, fd;
+	char byte;
+
+	listener = listen_at(path, SOCK_STREAM);
+	cr_assert_geq(listener, 0, "%s", error);
+	client = socket(AF_UNIX, SOCK_STREAM, 0);
+	strcpy(addr.sun_path, path);
+	cr_assert_eq(connect(client, (void *)&addr, sizeof(addr)), 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* Full up to the descriptor that is kept back. */
+	fd = dup(0);
+	none.rlim_max = limit.rlim_max;
+	none.rlim_cur = (rlim_t)fd;
+	close(fd);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cr_expect_eq(local_accept(listener), -EMFILE);
+	cr_expect_eq(recv(client, &byte, 1, MSG_DONTWAIT), 0);
+	cr_expect_eq(local_accept(listener), -EMFILE, "nobody to hang up on");
+	close(client);
+
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	client = socket(AF_UNIX, SOCK_STREAM, 0);
+	cr_assert_eq(connect(client, (void *)&addr, sizeof(addr)), 0);
+	fd = local_accept(listener);
+	cr_expect_geq(fd, 0);
+	close(fd);
+	close(client);
+	close(listener);
 }
 
 Test(local, leaves_no_descriptor_open_after_a_check)
