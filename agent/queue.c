@@ -113,6 +113,14 @@ static void pop(struct queue *q, int result)
 	handoff->done(handoff, result);
 }
 
+void queue_drop(struct queue *q)
+{
+	while (q->first) {
+		metrics_count(q->metrics, METRIC_QUEUE_EXPIRED);
+		pop(q, -ETIMEDOUT);
+	}
+}
+
 uint64_t queue_flush(struct queue *q, uint64_t now_ms)
 {
 	while (q->first && !try_send(q, q->first))

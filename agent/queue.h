@@ -60,5 +60,7 @@ void queue_push(struct queue *q, struct handoff *handoff, uint64_t now_ms);
  */
 #define QUEUE_RETRY_MS 5
 uint64_t queue_flush(struct queue *q, uint64_t now_ms);
+/* queue_drop - give up all that waits: this process is to end */
+void queue_drop(struct queue *q);
 
 #endif

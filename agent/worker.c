@@ -120,10 +120,13 @@ static void on_broken(struct queue *q, uint64_t id)
 	channel_send(route->worker->channel, &msg, -1);
 }
 
-static void cut_relays(struct worker *w)
+/* The drain timeout is over: end what waits for a consumer or is relayed. */
+static void cut_all(struct worker *w)
 {
 	unsigned int i;
 
+	for (i = 0; i < w->config->n_routes; i++)
+		queue_drop(&w->routes[i].queue);
 	for (i = 0; i < w->slab.size; i++)
 		if (w->slab.conns[i].state == CONN_RELAY)
 			relay_cut(w->slab.conns[i].relay);
@@ -146,6 +149,11 @@ static void look_after_listeners(struct worker *w)
 	}
 }
 
+static bool finished(const struct worker *w)
+{
+	return w->stopping && !w->slab.used && !w->slab.promised;
+}
+
 /* What time has brought; returns how long to wait for the next thing, in ms. */
 static int64_t run_timers(struct worker *w)
 {
@@ -153,20 +161,22 @@ static int64_t run_timers(struct worker *w)
 	size_t i;
 
 	now = w->now_ms = monotonic_ms();
+	if (w->stopping && now >= w->stop_by_ms)
+		cut_all(w);
 	next = earlier(deadline_run(&w->handshakes, now),
 		       deadline_run(&w->closing, now));
 	for (i = 0; i < w->config->n_routes; i++)
 		next = earlier(next,
 			       queue_flush(&w->routes[i].queue, now));
 	if (w->stopping) {
-		if (now >= w->stop_by_ms)
-			cut_relays(w);
-		else
+		if (now < w->stop_by_ms)
 			next = earlier(next, w->stop_by_ms);
 	} else {
 		look_after_listeners(w);
 		next = earlier(next, w->next_check_ms);
 	}
+	if (finished(w))
+		return 0;	/* the last one has just been cut */
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now ? (int64_t)(next - now) : 0;
@@ -259,7 +269,7 @@ int worker_run(const struct worker_setup *setup)
 		return 1;
 	}
 	watch_channel(&w);
-	while (!err && !(w.stopping && !w.slab.used && !w.slab.promised)) {
+	while (!err && !finished(&w)) {
 		err = ring_wait(&w.ring, run_timers(&w));
 		/* What begins now has its time from now on. */
 		w.now_ms = monotonic_ms();
