@@ -28,7 +28,7 @@ all=$((N + sessions))
 is "none is handed off twice" "$(events accept)" $all
 is "three processes took them" "$(grep event=accept "$CONSUMER_LOG" |
 	grep -oE ' pid=[0-9]+' | sort -u | wc -l)" 3
-balanced
+counters
 counted "all are counted" "ktlsd_handed_off_total{mode=\"$(mode)\"}" $all
 
 if ktls_or_skip "every connection is in kTLS both ways"; then

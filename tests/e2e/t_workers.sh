@@ -3,11 +3,28 @@
 # Workers: one stopped, one killed, all out of descriptors, all told to end.
 . "$(dirname "$0")/tools.sh"
 
+# even - do 400 connections: is each worker's share within 20 % of an even one?
+shares=()
+one='ktlsd_connections_accepted_total{worker="0"}'
+other='ktlsd_connections_accepted_total{worker="1"}'
+even() {
+	local a=${M[$one]:-0} b=${M[$other]:-0}
+	swarm -n 400 -j 32 >"$DIR/swarm.log" || return
+	counters
+	a=$((${M[$one]} - a)) b=$((${M[$other]} - b))
+	shares+=("$a and $b")
+	[ $a -ge 160 ] && [ $b -ge 160 ]
+}
+
 up workers=2
 consume
-matches "400 connections are served" "$(swarm -n 400 -j 32 -v 1.2 -r)" \
-	'^ok=400 failed=0 '
-balanced
+# Others want this machine too: a round may be lost by that, but not all.
+if even || even || even || even || even; then
+	ok "workers share within 20 % (${shares[*]})"
+else
+	not_ok "workers share within 20 %" "${shares[@]}" \
+		"$(cat "$DIR/swarm.log")"
+fi
 
 # One worker stands still.
 read -r first second _ <<<"$(worker_pids)"
@@ -121,4 +138,17 @@ paused_or_bail stuck
 begun=$SECONDS
 stop_ktlsd 10
 is "but it is given no more than drain_timeout" \
+	"$? $((SECONDS - begun < 5))" "0 1"
+stop "$CONSUMER"
+
+# Nobody takes what was handshaken: that, too, ends with the drain timeout.
+up drain_timeout=1s queue=4
+held_swarm swarm -n 20 -j 20
+waits() {
+	[ "$(metric ktlsd_queue_waits_total)" -ge 20 ]
+}
+wait_for 20 waits
+begun=$SECONDS
+stop_ktlsd 10
+is "connections that wait for a consumer end with it as well" \
 	"$? $((SECONDS - begun < 5))" "0 1"

@@ -181,17 +181,6 @@ cpu_ms() {
 	echo $sum
 }
 
-# balanced - each of two workers' share of the connections is within 20 % of
-# an even one
-balanced() {
-	local a b
-	counters
-	a=${M['ktlsd_connections_accepted_total{worker="0"}']}
-	b=${M['ktlsd_connections_accepted_total{worker="1"}']}
-	between "the workers share within 20 % ($a, $b)" \
-		$((100 * a / (a + b))) 40 60
-}
-
 # limit_nofile WORKER N - lower a worker's descriptor limit, as its own user
 limit_nofile() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups \

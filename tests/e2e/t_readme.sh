@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The README's section "Use it", as somebody would who follows it.
+. "$(dirname "$0")/tools.sh"
+
+host_only "the README's commands work" || exit 0
+readme=$E2E/../../README.md
+root=$DIR/root
+port=$(free_port)
+mkdir "$DIR/etc" "$DIR/run" "$DIR/www"
+echo hello >"$DIR/www/index.html"
+
+# Their paths, here; and an account that is there.
+here() {
+	sed -e "s,/etc/ssl/site.pem,$PKI/ec-chain.pem," \
+		-e "s,/etc/ssl/private/site.key,$PKI/ec.key," \
+		-e "s,/etc/ssl/site.ocsp,$PKI/good.der," \
+		-e "s,/etc/ktlsd.conf,$DIR/etc/ktlsd.conf," \
+		-e "s,/run/ktlsd/,$DIR/run/," -e "s,/srv/www,$DIR/www," \
+		-e "s,\[::\]:443,127.0.0.1:$port,"
+}
+# command_of PATTERN - the README's line that matches, without its comment
+command_of() {
+	sed -nE "s/^    ($1.*)/\1/p" "$readme" | sed 's/ *#.*//' | here
+}
+
+check "make install" env -u MAKEFLAGS -u MAKELEVEL make -s -C "$E2E/../.." \
+	B="$B" DESTDIR="$root" install
+PATH=$root/usr/local/sbin:$root/usr/local/bin:$PATH
+for file in sbin/ktlsd bin/ktlsctl bin/ktls-static include/ktls.h \
+	lib/libktls.a lib/libktls.so share/man/man8/ktlsd.8 \
+	share/man/man5/ktlsd.conf.5 share/man/man7/handoff.7; do
+	check "installs $file" test -s "$root/usr/local/$file"
+done
+
+sed -n '/^```yaml/,/^```/p' "$readme" | grep -v '^```' | here \
+	>"$DIR/etc/ktlsd.conf"
+printf 'user: nobody\ncontrol: %s\n' "$DIR/run/control.sock" \
+	>>"$DIR/etc/ktlsd.conf"
+check "the configuration is right" $(command_of 'ktlsd -t')
+spawn ktlsd-1 $(command_of 'ktlsd -c')
+KTLSD_PID=$SPAWNED KTLSD_LOG=$DIR/ktlsd-1.log
+check "ktlsd starts" wait_for 10 ready_or_gone
+spawn static $(command_of ktls-static)
+fetch() {
+	curl -sS --max-time 10 --resolve "localhost:$port:127.0.0.1" \
+		--cacert "$PKI/ca.pem" --cert-status "https://localhost:$port/"
+}
+is "a page comes, with a staple" "$(fetch)" hello
+matches "and is counted" \
+	"$($(command_of ktlsctl | sed "s,ktlsctl,& -s $DIR/run/control.sock,"))" \
+	'^ktlsd_handed_off_total.* 1$'
+stop_ktlsd
+is "SIGTERM ends it" $? 0
