@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What is not TLS, or not for us: the alert, the counter, and nothing else.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 host_only "bad input ends its own connection only" || exit 0
 
 failed=ktlsd_handshakes_failed_total

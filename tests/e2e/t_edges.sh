@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Where the handshake ends and the data begins, cut in every way a client may.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 up
 consume
@@ -29,7 +29,7 @@ for version in 1.3 1.2; do
 	served "$v resumed, with the request behind Finished" resume-$version
 done
 is "a FIN alone is not a clean end, in either version" \
-	"$(grep -cE '^event=end n=(1|9) how=cut ' "$CONSUMER_LOG")" 2
+	"$(events 'end n=(1|9) how=cut ')" 2
 
 out=$("$TOOLS/client12" "$PKI/ca.pem" "127.0.0.1:$PORT" e ew c ec)
 for mode in "e:data before the server's Finished" "ew:the same a little later" \
@@ -57,8 +57,8 @@ for version in 1.3 1.2; do
 		"$(field longest <<<"${R[get-$version]}")" 500 $((1024 + 256))
 	served "TLS $version: it may upload too" put-$version
 done
-is "by $how" "$(grep event=accept "$CONSUMER_LOG" | tail -n 4 |
-	grep -c " mode=$how ")" 4
+is "by $how" "$(events "accept n=($((n + 1))|$((n + 2))|$((n + 3))|$((n + 4
+	))) .*mode=$how ")" 4
 counters
 relayed=0
 [ $how = ktls ] || relayed=4

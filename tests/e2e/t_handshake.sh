@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What is negotiated, and what the consumer is told about it.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 # The six pairs: version, OpenSSL's name, the kernel's
 pairs="1.3 TLS_AES_128_GCM_SHA256 aes-gcm-128
@@ -24,14 +24,14 @@ while read -r version cipher _; do
 	echo "put-$cipher $v --put 100000"
 done <<<"$pairs" >"$DIR/pairs.in"
 have_results() {
-	[ "$(grep -c ^label= "$DIR/pairs.log")" = 12 ]
+	count "$DIR/pairs.log" ^label=
+	[ $COUNT = 12 ]
 }
 wait_for 30 have_results
-sockets=$(ss -tieHnO state established "sport = :$PORT" 2>/dev/null)
+ss -tieHnO state established "sport = :$PORT" >"$DIR/sockets" 2>/dev/null
 release pairs
 ends pairs "$pid" >/dev/null
 read_batch <"$DIR/pairs.log"
-accepted=$(grep event=accept "$CONSUMER_LOG")
 
 while read -r version cipher kernel; do
 	name="TLS $version $cipher"
@@ -39,16 +39,15 @@ while read -r version cipher kernel; do
 		"^result=ok version=TLSv$version cipher=$cipher "
 	result "$name: 100,000 bytes go" "put-$cipher" \
 		"^result=ok version=TLSv$version cipher=$cipher .*end=close_notify"
-	is "$name: the consumer is told" "$(grep -c \
-		" mode=$(mode) .* version=TLSv$version cipher=$cipher " \
-		<<<"$accepted")" 2
+	is "$name: the consumer is told" "$(events \
+		"accept .*mode=$(mode) .* version=TLSv$version cipher=$cipher ")" 2
 	if ktls_or_skip "$name: the kernel has both directions"; then
 		kernel="cipher: $kernel "
 		# ss does not know ChaCha20's number.
 		[[ $cipher != *CHACHA20* ]] || kernel="($kernel)?"
-		is "$name: the kernel has both directions" "$(grep -cE \
-			"tcp-ulp-tls version: $version ${kernel}rxconf: sw txconf: sw" \
-			<<<"$sockets")" 1
+		count "$DIR/sockets" \
+			"tcp-ulp-tls version: $version ${kernel}rxconf: sw txconf: sw"
+		is "$name: the kernel has both directions" $COUNT 1
 	fi
 done <<<"$pairs"
 counters
@@ -77,8 +76,7 @@ for version in 1.2 1.3; do
 	for how in close:clean cut:cut; do
 		end=${how%:*}
 		is "TLS $version: the client's $end is what the consumer sees" \
-			"$(grep -oE "^event=end n=$n how=[a-z]*" "$CONSUMER_LOG")" \
-			"event=end n=$n how=${how#*:}"
+			"$(events "end n=$n how=${how#*:} ")" 1
 		served "TLS $version: after its $end the client gets close_notify" \
 			"$end${version/./}"
 		n=$((n + 1))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # kill -9 of every ktlsd process: what is in the kernel goes on, what waits in
 # the queue is served, what was relayed ends as a truncation.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 port=$(free_port)
 # More than all buffers on the way hold.
 SIZE=16M
@@ -81,15 +81,15 @@ if ktls_or_skip "transfers survive kill -9 of every ktlsd process"; then
 	consume -n 2
 	transfers
 	calm "without ktlsd"
-	check "the registrar noticed" wait_for 20 grep -q event=lost "$CONSUMER_LOG"
+	check "the registrar noticed" wait_for 20 holds "$CONSUMER_LOG" event=lost
 
 	# A new one takes the old queue over.
 	again
 	line=$(client --get 1000)
 	matches "a new ktlsd serves at once" "$line" 'result=ok '
 	between "within a second of its start" "$(field ms <<<"$line")" 0 999
-	check "the consumer was adopted" wait_for 20 grep -q event=back \
-		"$CONSUMER_LOG"
+	check "the consumer was adopted" wait_for 20 holds "$CONSUMER_LOG" \
+		event=back
 	calm "after the new start"
 
 	# Waiting connections, ktlsd dead, then served without it.

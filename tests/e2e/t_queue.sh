@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The accept queue when it is full, unread, or has no reader at all.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 waits='ktlsd_queue_waits_total'
 
 grown() { # METRIC - it is not 0
@@ -51,8 +51,8 @@ stop "$CONSUMER"
 consume -t 3
 held_swarm swarm -n 20 -j 20
 pid=$SPAWNED
-check "a consumer dies in the middle of its work" wait_for 30 grep -q \
-	event=child "$CONSUMER_LOG"
+check "a consumer dies in the middle of its work" wait_for 30 holds \
+	"$CONSUMER_LOG" event=child
 wait_for 20 gone "$CONSUMER"
 consume
 matches "the others are served by the next one" "$(ends swarm "$pid")" \
@@ -65,7 +65,7 @@ consume -l 20
 held_swarm swarm -n 40 -j 40 -k
 pid=$SPAWNED
 check "at its descriptor limit a consumer takes nothing more" \
-	wait_for 30 grep -q event=full "$CONSUMER_LOG"
+	wait_for 30 holds "$CONSUMER_LOG" event=full
 sleep 0.3
 taken=$(events accept)
 between "it has taken what it could" "$taken" 5 17

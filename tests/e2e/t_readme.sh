@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The README's section "Use it", as somebody would who follows it.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 host_only "the README's commands work" || exit 0
 readme=$E2E/../../README.md

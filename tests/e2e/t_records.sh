@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # libktls on this kernel: the unit tests that can only run where kTLS is.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 ktls_or_skip "libktls on this kernel" || exit 0
 for program in test_ktls_probe test_ktls_record_kernel; do

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Who may take a route's connections, and who may have a route's socket.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 host_only "who may register, and where" || exit 0
 
 # Other users may not be able to read the build directory.

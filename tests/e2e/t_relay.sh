@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The relay: to the consumer it is the same, and it is counted.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 host_only "the relay behaves like kTLS" || exit 0
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Tickets: 0, 1 and 2 of them, and what resumes with them.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 config | sed '/^listeners:/a\
   - bind: "127.0.0.1:0"\

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # 5,000 clients that say nothing, or stop in the middle of a word.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 N=5000
 host_only "5,000 stalled clients" || exit 0
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Staples: to whom they are sent, and until when.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 host_only "staples are sent while they hold" || exit 0
 
 up staple="$PKI/good.der"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What ktlsd says when it cannot start: one sentence, and what to do.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 conf=$DIR/ktlsd.conf
 
 # refuses NAME REGEX [ARGUMENT...] - $conf is no good; exit 1, one line that

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # ktls-static: files over sendfile.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 mkdir "$DIR/root"
 head -c 5000000 /dev/urandom >"$DIR/root/big"

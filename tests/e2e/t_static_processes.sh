@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # ktls-static: its processes, as an example of a consumer that lives on.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 mkdir "$DIR/root"
 echo hello >"$DIR/root/small"

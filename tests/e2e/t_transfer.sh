@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # 64 MiB each way, compared by SHA-256.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 up
 consume

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Workers: one stopped, one killed, all out of descriptors, all told to end.
-. "$(dirname "$0")/tools.sh"
+. "${0%/*}/tools.sh"
 
 # even - do 400 connections: is each worker's share within 20 % of an even one?
 shares=()

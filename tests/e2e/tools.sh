@@ -4,7 +4,7 @@
 #
 # A scene is one ktlsd (`up`), one consumer (`consume`) and clients.
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "${BASH_SOURCE[0]%/*}/lib.sh"
 TOOLS=$B/tests
 CONSUMERS=0
 
@@ -29,20 +29,25 @@ consume() {
 		"$(cat "$CONSUMER_LOG")"
 }
 serving() {
-	[ "$(grep -c event=serving "$CONSUMER_LOG")" = "$1" ]
+	events_are serving "$1"
 }
 
 # servers - the pids of the consumer's serving processes
 servers() {
-	sed -n 's/^event=serving pid=//p' "$CONSUMER_LOG"
+	local line
+	while read -r line; do
+		[[ $line != event=serving\ * ]] || echo "${line#*pid=}"
+	done <"$CONSUMER_LOG"
 }
 
 # events WHAT - how many lines of the consumer's log match event=WHAT
 events() {
-	grep -cE "^event=$1" "$CONSUMER_LOG"
+	count "$CONSUMER_LOG" "^event=$1"
+	echo $COUNT
 }
 events_are() { # WHAT N - for wait_for
-	[ "$(events "$1")" = "$2" ]
+	count "$CONSUMER_LOG" "^event=$1"
+	[ $COUNT = "$2" ]
 }
 
 # field KEY - the value of KEY=... in standard input's first line that has it
@@ -146,7 +151,7 @@ release() {
 }
 # paused NAME - for wait_for; paused_or_bail NAME waits 30 s
 paused() {
-	grep -q '^paused' "$DIR/$1.log"
+	holds "$DIR/$1.log" '^paused'
 }
 paused_or_bail() {
 	wait_for 30 paused "$1" || bail "$1 got nowhere" "$(cat "$DIR/$1.log")"
@@ -156,7 +161,9 @@ paused_or_bail() {
 ends() {
 	wait_for "${3:-30}" gone "$2" || kill -KILL "$2" 2>/dev/null
 	wait "$2" 2>/dev/null
-	tail -n 1 "$DIR/$1.log"
+	local lines=('')
+	mapfile -t lines <"$DIR/$1.log"
+	echo "${lines[-1]-}"
 }
 
 # in_ktls - connections on PORT's server side that the kernel says are in kTLS
@@ -168,15 +175,15 @@ in_ktls() {
 
 # worker_pids - of the running ktlsd
 worker_pids() {
-	cat "/proc/$KTLSD_PID/task/$KTLSD_PID/children"
+	echo "$(<"/proc/$KTLSD_PID/task/$KTLSD_PID/children")"
 }
 
 # cpu_ms PID... - CPU time used so far, in milliseconds
 cpu_ms() {
-	local pid sum=0
+	local pid ns sum=0
 	for pid; do
-		sum=$((sum + $(awk '{ print int($1 / 1000000) }' \
-			"/proc/$pid/schedstat")))
+		read -r ns _ <"/proc/$pid/schedstat"
+		sum=$((sum + ns / 1000000))
 	done
 	echo $sum
 }
