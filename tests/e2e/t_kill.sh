@@ -5,7 +5,8 @@
 . "${0%/*}/tools.sh"
 port=$(free_port)
 # More than all buffers on the way hold.
-SIZE=16M
+SIZE=14M
+WAITING=12
 
 transfers() {
 	local version way n names=() pids=()
@@ -60,7 +61,7 @@ signal_servers() {
 
 # Connections in the queue, and ktlsd dead.
 waiting() {
-	local n=30 sent
+	local n=$WAITING sent
 	sent=$(metric ktlsd_handed_off_total)
 	signal_servers STOP
 	held_swarm queued -n $n -j $n
@@ -96,7 +97,7 @@ if ktls_or_skip "transfers survive kill -9 of every ktlsd process"; then
 	waiting
 	signal_servers CONT
 	matches "they are served, ktlsd being dead" \
-		"$(ends queued "$queued")" '^ok=30 failed=0 lost=0'
+		"$(ends queued "$queued")" "^ok=$WAITING failed=0 lost=0"
 
 	# Waiting connections, and those of the next ktlsd behind them.
 	rm "$DIR/queued.in"
@@ -110,10 +111,10 @@ if ktls_or_skip "transfers survive kill -9 of every ktlsd process"; then
 	wait_for 30 metric_is ktlsd_handed_off_total 1
 	signal_servers CONT
 	matches "they are served by consumers that epoll all the time" \
-		"$(ends queued "$queued")" '^ok=30 failed=0 lost=0'
+		"$(ends queued "$queued")" "^ok=$WAITING failed=0 lost=0"
 	matches "and so is the new ktlsd's behind them" \
 		"$(ends next "$next")" 'result=ok '
-	is "each just once" $(($(events accept) - before)) 31
+	is "each just once" $(($(events accept) - before)) $((WAITING + 1))
 	calm "after that"
 	stop "$CONSUMER"
 	stop_ktlsd

@@ -62,7 +62,7 @@ stop "$CONSUMER"
 
 # A consumer with no descriptor left.
 consume -l 20
-held_swarm swarm -n 40 -j 40 -k
+held_swarm swarm -n 30 -j 30 -k
 pid=$SPAWNED
 check "at its descriptor limit a consumer takes nothing more" \
 	wait_for 30 holds "$CONSUMER_LOG" event=full
@@ -72,25 +72,25 @@ between "it has taken what it could" "$taken" 5 17
 kill -USR2 "$CONSUMER"
 check "with more descriptors it takes the rest" wait_for 30 paused swarm
 release swarm
-all_served "nothing was destroyed" 40 "$pid"
+all_served "nothing was destroyed" 30 "$pid"
 kill -TERM "$CONSUMER"
 wait_for 20 gone "$CONSUMER"
 matches "nor reported lost" "$(grep event=stats "$CONSUMER_LOG")" \
-	'accepted=40 .* lost=0 '
+	'accepted=30 .* lost=0 '
 
 # More descriptors in flight than the workers' user may have.
 name="descriptors in flight beyond the user's limit wait, counted"
 if ktls_or_skip "$name" && root_or_skip "$name"; then
 	consume -h
 	for worker in $(worker_pids); do
-		limit_nofile "$worker" 60
+		limit_nofile "$worker" 40
 	done
-	held_swarm swarm -n 120 -j 120
+	held_swarm swarm -n 70 -j 70
 	pid=$SPAWNED
 	check "$name" wait_for 30 grown "$waits{reason=\"too_many_refs\"}"
 	kill_consumer
 	consume
-	all_served "all are served when they are taken" 120 "$pid"
+	all_served "all are served when they are taken" 70 "$pid"
 	stop "$CONSUMER"
 fi
 stop_ktlsd
@@ -98,13 +98,13 @@ stop_ktlsd
 # A queue of 4.
 up queue=4
 consume -h
-held_swarm swarm -n 60 -j 60
+held_swarm swarm -n 30 -j 30
 pid=$SPAWNED
 check "a full queue makes them wait, counted" \
 	wait_for 30 grown "$waits{reason=\"full\"}"
 kill_consumer
 consume
-all_served "all are served in the end" 60 "$pid"
+all_served "all are served in the end" 30 "$pid"
 stop "$CONSUMER"
 stop_ktlsd
 
