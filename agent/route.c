@@ -66,7 +66,7 @@ static void free_registration(struct registration *r)
 		p = &(*p)->next;
 	*p = r->next;
 	loop_remove(route->loop, &r->watch);
-	close(r->watch.fd);
+	local_close(r->watch.fd);
 	if (r->state == REG_LIVE) {
 		log_info("event=consumer_left route=%s pid=%d uid=%u",
 			 route->config->name, (int)r->peer.pid, r->peer.uid);

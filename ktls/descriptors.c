@@ -66,8 +66,10 @@ ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
 	const ssize_t n = recvmsg(sock, &msg, flags | MSG_DONTWAIT);
 
 	fds->n = 0;
+	fds->controls = false;
 	if (n < 0)
 		return -errno;
+	fds->controls = msg.msg_controllen;
 	fds->truncated = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
 	collect(&msg, fds);
 	return n;

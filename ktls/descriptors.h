@@ -10,10 +10,13 @@
 /* A message never has more: the kernel's SCM_MAX_FD. */
 #define KTLS_FDS_MAX 253
 
-/* @truncated: the message, its descriptors or both came in part only. */
+/*
+ * @truncated: the message, its descriptors or both came in part only
+ * @controls:  something came beside the data, descriptors or not
+ */
 struct ktls_fds {
 	size_t n;
-	bool truncated;
+	bool truncated, controls;
 	int fd[KTLS_FDS_MAX];
 };
 
