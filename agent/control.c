@@ -37,7 +37,7 @@ static void free_client(struct client *client)
 		p = &(*p)->next;
 	*p = client->next;
 	loop_remove(client->control->loop, &client->watch);
-	close(client->watch.fd);
+	local_close(client->watch.fd);
 	free(client);
 }
 

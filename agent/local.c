@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ktls/descriptors.h"
+
 /* Whether a dead process left this: a socket that nobody listens at. */
 static bool is_left_over(const struct sockaddr_un *addr, int type)
 {
@@ -196,6 +198,25 @@ static bool is_seqpacket(int fd)
 	       type == SOCK_SEQPACKET &&
 	       !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
 	       domain == AF_UNIX;
+}
+
+void local_close(int fd)
+{
+	static char unread[16384];
+	struct ktls_fds fds;
+	int on = 1;
+	ssize_t n;
+
+	/* Nothing more comes, and by its credentials we know an empty message. */
+	shutdown(fd, SHUT_RD);
+	if (is_seqpacket(fd))
+		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	do {
+		n = ktls_recv_fds(fd, unread, sizeof(unread), &fds,
+				  MSG_CMSG_CLOEXEC);
+		ktls_close_fds(&fds);
+	} while (n > 0 || (!n && fds.controls));
+	close(fd);
 }
 
 int local_check_pair(int a, int b, char *error, size_t error_len)

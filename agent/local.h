@@ -39,6 +39,13 @@ int local_listen(const char *path, int type, const struct local_access *access,
 int local_accept(int listener);
 
 /*
+ * local_close - close an end of a connection, without waiting
+ * What its peer has sent and nobody read may hold descriptors whose last copy
+ * this is, and of these close(2) closes even those that linger.
+ */
+void local_close(int fd);
+
+/*
  * local_check_pair - are these the ends of a queue?
  * @a, @b: its read end, its write end
  * @error: gets why not

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "local.h"
 #include "log.h"
 #include "worker.h"
 
@@ -92,7 +93,7 @@ static void maybe_free(struct relay *r)
 	}
 	explicit_bzero(r->plain, sizeof(r->plain));
 	explicit_bzero(r->reply, sizeof(r->reply));
-	close(r->fd);
+	local_close(r->fd);
 	conn_free(c);
 }
 

@@ -66,7 +66,7 @@ static void free_registration(struct registration *r)
 		p = &(*p)->next;
 	*p = r->next;
 	loop_remove(route->loop, &r->watch);
-	close(r->watch.fd);
+	local_close(r->watch.fd);
 	if (r->state == REG_LIVE) {
 		log_info("event=consumer_left route=%s pid=%d uid=%u",
 			 route->config->name, (int)r->peer.pid, r->peer.uid);
@@ -257,18 +257,26 @@ static void on_registration(struct watch *w)
 	free_registration(r);
 }
 
-static void check_peer(struct registration *r)
+/*
+ * When there are too many, the one that has said nothing for longest has to go:
+ * it may be of a user who may not register, and keep out those who may.
+ */
+static void make_room(struct registration *newest)
 {
-	socklen_t len = sizeof(r->peer);
+	struct registration *r, *silent = NULL;
 	unsigned int n = 0;
-	struct registration *i;
 
-	if (getsockopt(r->watch.fd, SOL_SOCKET, SO_PEERCRED, &r->peer, &len))
-		r->peer.uid = (uid_t)-1;
-	for (i = r->route->registrations; i; i = i->next)
+	for (r = newest; r; r = r->next) {
 		n++;
-	if (n > REGISTRATIONS_MAX)
-		refuse(r, KTLS_REG_ERROR, "too many registrations");
+		if (r != newest && r->state == REG_HELLO)
+			silent = r;
+	}
+	if (n <= REGISTRATIONS_MAX)
+		return;
+	if (silent)
+		free_registration(silent);
+	else
+		refuse(newest, KTLS_REG_ERROR, "too many registrations");
 }
 
 static void on_connect(struct watch *w)
@@ -276,6 +284,7 @@ static void on_connect(struct watch *w)
 	struct route *route = (struct route *)w;
 	int fd = local_accept(w->fd);
 	struct registration *r = fd < 0 ? NULL : calloc(1, sizeof(*r));
+	socklen_t len = sizeof(r->peer);
 
 	if (!r) {
 		if (fd >= 0)
@@ -288,7 +297,9 @@ static void on_connect(struct watch *w)
 	r->next = route->registrations;
 	route->registrations = r;
 	loop_add(route->loop, &r->watch);
-	check_peer(r);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &r->peer, &len))
+		r->peer.uid = (uid_t)-1;
+	make_room(r);
 }
 
 /* Returns when to be called again. */

@@ -8,6 +8,12 @@
 #include "ktls/descriptors.h"
 #include "ktls/message.h"
 
+/*
+ * Messages in one call, more than an honest queue is often long: somebody who
+ * goes on writing into it must not keep master.
+ */
+#define TURN_MAX 1024
+
 static uint8_t message[KTLS_MSG_MAX];
 
 static ssize_t take(int read_fd, struct ktls_fds *fds)
@@ -20,10 +26,11 @@ bool waiting_move(int read_fd, int write_fd)
 {
 	/* Ask before taking: what was taken cannot be put back. */
 	struct pollfd room = { .fd = write_fd, .events = POLLOUT };
+	unsigned int left = TURN_MAX;
 	struct ktls_fds fds;
 	ssize_t n;
 
-	while (poll(&room, 1, 0) == 1 && room.revents == POLLOUT) {
+	while (left-- && poll(&room, 1, 0) == 1 && room.revents == POLLOUT) {
 		n = take(read_fd, &fds);
 		if (n <= 0 && !fds.n)
 			return true;
@@ -52,7 +59,7 @@ unsigned int waiting_drop(int read_fd, unsigned int hold_ms)
 	struct ktls_fds fds;
 	ssize_t n;
 
-	for (;;) {
+	while (dropped < TURN_MAX) {
 		/* Without room for descriptors, looking installs none. */
 		n = recv(read_fd, message, sizeof(message),
 			 MSG_PEEK | MSG_DONTWAIT);
@@ -64,4 +71,5 @@ unsigned int waiting_drop(int read_fd, unsigned int hold_ms)
 		ktls_close_fds(&fds);
 		dropped++;
 	}
+	return dropped;
 }

@@ -7,18 +7,34 @@
 
 #include <sys/socket.h>
 
+/* A message with SO_PASSPIDFD; older C libraries do not know it. */
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
+/* Room for what SO_PASSCRED and its like put before the descriptors. */
+#define OTHERS_MAX 512
+
 union control {
-	char buf[256];
+	char buf[CMSG_SPACE(KTLS_FDS_MAX * sizeof(int)) + OTHERS_MAX];
 	struct cmsghdr align;
 };
 
-_Static_assert(KTLS_FDS_MAX * sizeof(int) + CMSG_LEN(0) >=
-		       sizeof(union control),
-	       "the kernel could install more descriptors than are listed");
+/*
+ * A descriptor nobody sent: a holder of the other copies of @sock has set
+ * SO_PASSPIDFD. It is no part of the message.
+ */
+static void drop_pidfd(struct cmsghdr *c)
+{
+	int fd;
+
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	close(fd);
+}
 
 /*
- * The kernel installs as many descriptors as the buffer has room for, padding
- * included, so what was not expected is there to be closed.
+ * There is room for as many descriptors as a message can have: those that the
+ * kernel closes for want of room it closes as they are, SO_LINGER included.
  */
 static void collect(struct msghdr *msg, struct ktls_fds *fds)
 {
@@ -26,6 +42,8 @@ static void collect(struct msghdr *msg, struct ktls_fds *fds)
 	     c = CMSG_NXTHDR(msg, c)) {
 		const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_PIDFD)
+			drop_pidfd(c);
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
 		    fds->n + n > KTLS_FDS_MAX)
 			continue;
@@ -48,8 +66,10 @@ ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
 	const ssize_t n = recvmsg(sock, &msg, flags | MSG_DONTWAIT);
 
 	fds->n = 0;
+	fds->controls = false;
 	if (n < 0)
 		return -errno;
+	fds->controls = msg.msg_controllen;
 	fds->truncated = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
 	collect(&msg, fds);
 	return n;
@@ -58,7 +78,10 @@ ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
 int ktls_send_fds(int sock, const void *buf, size_t len, const int *fd,
 		  size_t n)
 {
-	union control control = {.align.cmsg_len = CMSG_LEN(n * sizeof(int))};
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.align.cmsg_len = CMSG_LEN(n * sizeof(int))};
 	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
@@ -75,6 +98,12 @@ int ktls_send_fds(int sock, const void *buf, size_t len, const int *fd,
 
 void ktls_close_fds(struct ktls_fds *fds)
 {
-	while (fds->n)
-		close(fds->fd[--fds->n]);
+	static const struct linger off;
+	int fd;
+
+	while (fds->n) {
+		fd = fds->fd[--fds->n];
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+		close(fd);
+	}
 }

@@ -7,13 +7,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* As many as fit into the control buffer: 256 bytes of it. */
-#define KTLS_FDS_MAX 60
+/* A message never has more: the kernel's SCM_MAX_FD. */
+#define KTLS_FDS_MAX 253
 
-/* @truncated: the message, its descriptors or both came in part only. */
+/*
+ * @truncated: the message, its descriptors or both came in part only
+ * @controls:  something came beside the data, descriptors or not
+ */
 struct ktls_fds {
 	size_t n;
-	bool truncated;
+	bool truncated, controls;
 	int fd[KTLS_FDS_MAX];
 };
 
@@ -34,6 +37,11 @@ ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
 int ktls_send_fds(int sock, const void *buf, size_t len, const int *fd,
 		  size_t n);
 
+/*
+ * ktls_close_fds - close them all, without waiting
+ * Whoever sent a TCP socket may have set SO_LINGER, with which the last close()
+ * waits for the peer: it is switched off.
+ */
 void ktls_close_fds(struct ktls_fds *fds);
 
 #endif

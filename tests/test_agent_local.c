@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "agent/local.h"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "agent_case.h"
+#include "ktls/descriptors.h"
 
 TestSuite(local, .timeout = 10);
 
@@ -303,5 +306,57 @@ Test(local, leaves_no_descriptor_open_after_a_check)
 	check(pair[0], pair[1]);
 	check(pair[0], STDIN_FILENO);
 	check(-1, -1);
+	cr_assert_eq(case_fds(), before);
+}
+
+#define LINGER_S 5
+
+/* A descriptor that close(2) waits for, were it the last copy. */
+static int lingering(int *silent)
+{
+	static const struct linger on = { 1, LINGER_S };
+	static const char full[65536];
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(listener, (void *)&addr, sizeof(addr)), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	cr_assert_eq(getsockname(listener, (void *)&addr, &len), 0);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(fd, (void *)&addr, sizeof(addr)), 0);
+	*silent = accept(listener, NULL, NULL);
+	close(listener);
+	while (send(fd, full, sizeof(full), MSG_DONTWAIT) > 0)
+		;
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &on, sizeof(on)), 0);
+	return fd;
+}
+
+Test(local, closes_at_once_what_holds_a_socket_that_lingers)
+{
+	static const int types[] = { SOCK_SEQPACKET, SOCK_STREAM };
+	unsigned int i, before = case_fds();
+	int ends[2], fd, silent;
+	time_t began;
+
+	for (i = 0; i < COUNT(types); i++) {
+		cr_assert_eq(socketpair(AF_UNIX, types[i], 0, ends), 0);
+		fd = lingering(&silent);
+		cr_assert_eq(send(ends[1], "", 0, 0), 0);
+		cr_assert_eq(send(ends[1], "x", 1, 0), 1);
+		cr_assert_eq(ktls_send_fds(ends[1], "y", 1, &fd, 1), 0);
+		close(fd);
+		if (i)
+			close(ends[1]);
+		began = time(NULL);
+		local_close(ends[0]);
+		cr_expect_lt(time(NULL) - began, LINGER_S - 1, "type %d",
+			     types[i]);
+		if (!i)
+			close(ends[1]);
+		close(silent);
+	}
 	cr_assert_eq(case_fds(), before);
 }

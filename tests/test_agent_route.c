@@ -664,6 +664,24 @@ Test(route, announces_its_queues_to_a_new_worker, .init = start, .fini = stop)
 	cr_assert_eq(n, 1);
 }
 
+Test(route, is_not_kept_busy_by_those_who_say_nothing, .init = start,
+     .fini = stop)
+{
+	int fd[400], offer[2];
+	size_t i;
+
+	for (i = 0; i < COUNT(fd); i++) {
+		fd[i] = dial();
+		if (i % 30 == 29)
+			run();
+	}
+	make_queue(offer);
+	cr_assert_eq(hear(say_hello(offer)), KTLS_REG_ADOPTED);
+	cr_assert(case_readable(fd[0], 0), "the first had to go");
+	for (i = 0; i < COUNT(fd); i++)
+		close(fd[i]);
+}
+
 Test(route, forgets_a_consumer_that_says_nothing, .init = start, .fini = stop)
 {
 	int silent = dial();

@@ -153,3 +153,24 @@ Test(waiting, an_empty_message_leaves_no_descriptor_open, .init = start)
 	cr_assert_eq(waiting_drop(from[0], 1000), 2);
 	cr_assert_eq(case_fds(), before);
 }
+
+/* One that goes on writing, as fast as master reads, is no reason to go on. */
+Test(waiting, takes_a_turn_only, .init = start)
+{
+	int size = 4 << 20;
+	unsigned int i, n, dropped = 0;
+
+	if (setsockopt(from[1], SOL_SOCKET, SO_SNDBUFFORCE, &size,
+		       sizeof(size)))
+		cr_skip_test("needs root");
+	for (i = 0; i < 3000; i++)
+		cr_assert_eq(send(from[1], "x", 1, MSG_DONTWAIT), 1);
+	cr_assert_not(waiting_move(from[0], to[1]));
+	while ((n = waiting_drop(from[0], 1000))) {
+		cr_assert_leq(n, 1500);
+		dropped += n;
+	}
+	cr_assert_geq(dropped, 1500);
+	cr_assert_leq(dropped, 2500);
+	cr_assert(waiting_move(from[0], to[1]));
+}
