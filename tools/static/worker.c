@@ -60,6 +60,11 @@ static void stop_listening(struct worker *w)
 static void drop(struct worker *w, struct client *c)
 {
 	TAILQ_REMOVE(&w->clients, c, by_age);
+	/*
+	 * close() would not do it while ktlsd still has its copy of what it
+	 * handed off: events would come for a client that is gone.
+	 */
+	epoll_ctl(w->epoll, EPOLL_CTL_DEL, c->conn.fd, NULL);
 	client_free(c);
 	/* That made room, if room was short. */
 	listen_again(w);
@@ -151,14 +156,20 @@ static void expire(struct worker *w)
 		drop(w, c);
 }
 
-static void dispatch(struct worker *w, const struct epoll_event *event)
+static void dispatch(struct worker *w, const struct epoll_event *events, int n)
 {
-	if (event->data.ptr == &w->signals)
+	bool stopped = false;
+
+	for (int i = 0; i < n; i++)
+		if (events[i].data.ptr == &w->signals)
+			stopped = true;
+		else if (events[i].data.ptr == &w->queue_fd)
+			on_queue(w);
+		else
+			run(w, events[i].data.ptr);
+	/* Last, for it drops clients that other events speak of. */
+	if (stopped)
 		stop(w);
-	else if (event->data.ptr == &w->queue_fd)
-		on_queue(w);
-	else
-		run(w, event->data.ptr);
 }
 
 static int init(struct worker *w)
@@ -194,8 +205,7 @@ int worker_run(int root, int queue_fd, unsigned int hold_ms)
 	}
 	while (!w.stopping || !TAILQ_EMPTY(&w.clients)) {
 		n = epoll_wait(w.epoll, events, EVENTS, TICK_MS);
-		for (int i = 0; i < n; i++)
-			dispatch(&w, &events[i]);
+		dispatch(&w, events, n);
 		expire(&w);
 		if (!n)
 			listen_again(&w);

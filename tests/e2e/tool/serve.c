@@ -79,6 +79,8 @@ static void end(struct conn *c, ssize_t rc)
 	printf("event=end n=%d how=%s alert=%u state=%d\n", c->n, how,
 	       c->k.alert, c->state);
 	ended++;
+	/* close() would not do it while ktlsd still has its copy. */
+	epoll_ctl(epfd, EPOLL_CTL_DEL, c->k.fd, NULL);
 	ktls_close(&c->k);
 	EVP_MD_CTX_free(c->sha);
 	free(c);
