@@ -25,7 +25,7 @@ consume() {
 	CONSUMER_LOG=$DIR/consumer-$CONSUMERS.log
 	spawn "consumer-$CONSUMERS" "$TOOLS/consumer" "$@" "$DIR/web.sock"
 	CONSUMER=$SPAWNED
-	wait_for 10 serving $procs || bail "the consumer did not start" \
+	wait_for 30 serving $procs || bail "the consumer did not start" \
 		"$(cat "$CONSUMER_LOG")"
 }
 serving() {
