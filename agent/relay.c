@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "ktls/descriptors.h"
 #include "local.h"
 #include "log.h"
 #include "worker.h"
@@ -45,16 +46,20 @@ struct relay {
 	bool deaf;		/* what the client sends is of no use any more */
 	bool closing;		/* nothing follows what is in the output */
 	bool hung_up;		/* the consumer reads no more either */
+	struct msghdr msg;	/* from the consumer */
+	struct iovec iov;
 	size_t cipher_len, cipher_off;
 	uint8_t cipher[RECORD_MAX];
 	uint8_t plain[PAYLOAD_MAX];
 	uint8_t reply[PAYLOAD_MAX];
 	uint8_t output[RECORD_MAX];
+	_Alignas(struct cmsghdr) uint8_t control[KTLS_CONTROL_MAX];
 };
 
 _Static_assert(sizeof(struct relay) <= RELAY_SIZE, "RELAY_SIZE is too small");
 
 static void on_up_received(struct ring_op *op, int result);
+static void on_down_received(struct ring_op *op, int result);
 static void pump_up(struct relay *r);
 static void flush(struct relay *r);
 
@@ -279,6 +284,24 @@ static void on_out_sent(struct ring_op *op, int result)
 	}
 }
 
+/*
+ * A consumer may send descriptors along, of which no use is made. Were they left
+ * to the kernel, it would close them here, and wait for those that linger.
+ */
+static void receive_down(struct relay *r)
+{
+	r->iov = (struct iovec){ r->reply, sizeof(r->reply) };
+	r->msg = (struct msghdr){
+		.msg_iov = &r->iov,
+		.msg_iovlen = 1,
+		.msg_control = r->control,
+		.msg_controllen = sizeof(r->control),
+	};
+	r->down_armed = true;
+	io_uring_prep_recvmsg(prepare(r, &r->down, on_down_received), r->fd,
+			      &r->msg, MSG_CMSG_CLOEXEC);
+}
+
 static void on_down_received(struct ring_op *op, int result)
 {
 	struct relay *r = container_of(op, struct relay, down);
@@ -286,6 +309,8 @@ static void on_down_received(struct ring_op *op, int result)
 
 	r->in_flight--;
 	r->down_armed = false;
+	if (result >= 0)
+		ktls_close_control(&r->msg);
 	if (r->down_done) {
 		maybe_free(r);
 		return;
@@ -322,9 +347,7 @@ static void flush(struct relay *r)
 	} else if (r->closing) {
 		end_down(r);
 	} else if (!r->down_armed) {
-		r->down_armed = true;
-		io_uring_prep_recv(prepare(r, &r->down, on_down_received),
-				   r->fd, r->reply, sizeof(r->reply), 0);
+		receive_down(r);
 	}
 }
 

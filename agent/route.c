@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hello.h"
+#include "ktls/descriptors.h"
 #include "local.h"
 #include "log.h"
 #include "route_queue.h"
@@ -53,8 +54,9 @@ static void choose_queues(struct route *route)
 
 static void close_pair(const int fds[2])
 {
-	close(fds[0]);
-	close(fds[1]);
+	struct ktls_fds pair = { .n = 2, .fd = { fds[0], fds[1] } };
+
+	ktls_close_fds(&pair);
 }
 
 static void free_registration(struct registration *r)

@@ -12,11 +12,8 @@
 #define SCM_PIDFD 4
 #endif
 
-/* Room for what SO_PASSCRED and its like put before the descriptors. */
-#define OTHERS_MAX 512
-
 union control {
-	char buf[CMSG_SPACE(KTLS_FDS_MAX * sizeof(int)) + OTHERS_MAX];
+	char buf[KTLS_CONTROL_MAX];
 	struct cmsghdr align;
 };
 
@@ -106,4 +103,12 @@ void ktls_close_fds(struct ktls_fds *fds)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 		close(fd);
 	}
+}
+
+void ktls_close_control(struct msghdr *msg)
+{
+	struct ktls_fds fds = {.n = 0};
+
+	collect(msg, &fds);
+	ktls_close_fds(&fds);
 }

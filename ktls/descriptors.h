@@ -5,10 +5,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 /* A message never has more: the kernel's SCM_MAX_FD. */
 #define KTLS_FDS_MAX 253
+
+/* Room for these and for what SO_PASSCRED and its like add, in bytes. */
+#define KTLS_CONTROL_MAX 1536
 
 /*
  * @truncated: the message, its descriptors or both came in part only
@@ -43,5 +47,10 @@ int ktls_send_fds(int sock, const void *buf, size_t len, const int *fd,
  * waits for the peer: it is switched off.
  */
 void ktls_close_fds(struct ktls_fds *fds);
+/*
+ * The same for what came with another's recvmsg(2), that had KTLS_CONTROL_MAX
+ * bytes of room and did not fail.
+ */
+void ktls_close_control(struct msghdr *msg);
 
 #endif

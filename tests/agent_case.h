@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -93,6 +94,33 @@ static inline bool case_readable(int fd, int wait_ms)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return poll(&p, 1, wait_ms) == 1;
+}
+
+/*
+ * A TCP socket that the last close(2) waits for; *@silent, its other end, does
+ * not read what was sent.
+ */
+#define CASE_LINGER_S 5
+static inline int case_lingering(int *silent)
+{
+	static const struct linger on = { 1, CASE_LINGER_S };
+	static const char full[65536];
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(listener, (void *)&addr, sizeof(addr)), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	cr_assert_eq(getsockname(listener, (void *)&addr, &len), 0);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(fd, (void *)&addr, sizeof(addr)), 0);
+	*silent = accept(listener, NULL, NULL);
+	close(listener);
+	while (send(fd, full, sizeof(full), MSG_DONTWAIT) > 0)
+		;
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &on, sizeof(on)), 0);
+	return fd;
 }
 
 static inline bool case_is_open(int fd)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "agent/local.h"
 
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <time.h>
@@ -309,31 +308,6 @@ Test(local, leaves_no_descriptor_open_after_a_check)
 	cr_assert_eq(case_fds(), before);
 }
 
-#define LINGER_S 5
-
-/* A descriptor that close(2) waits for, were it the last copy. */
-static int lingering(int *silent)
-{
-	static const struct linger on = { 1, LINGER_S };
-	static const char full[65536];
-	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_eq(bind(listener, (void *)&addr, sizeof(addr)), 0);
-	cr_assert_eq(listen(listener, 1), 0);
-	cr_assert_eq(getsockname(listener, (void *)&addr, &len), 0);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	cr_assert_eq(connect(fd, (void *)&addr, sizeof(addr)), 0);
-	*silent = accept(listener, NULL, NULL);
-	close(listener);
-	while (send(fd, full, sizeof(full), MSG_DONTWAIT) > 0)
-		;
-	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &on, sizeof(on)), 0);
-	return fd;
-}
-
 Test(local, closes_at_once_what_holds_a_socket_that_lingers)
 {
 	static const int types[] = { SOCK_SEQPACKET, SOCK_STREAM };
@@ -343,7 +317,7 @@ Test(local, closes_at_once_what_holds_a_socket_that_lingers)
 
 	for (i = 0; i < COUNT(types); i++) {
 		cr_assert_eq(socketpair(AF_UNIX, types[i], 0, ends), 0);
-		fd = lingering(&silent);
+		fd = case_lingering(&silent);
 		cr_assert_eq(send(ends[1], "", 0, 0), 0);
 		cr_assert_eq(send(ends[1], "x", 1, 0), 1);
 		cr_assert_eq(ktls_send_fds(ends[1], "y", 1, &fd, 1), 0);
@@ -352,7 +326,7 @@ Test(local, closes_at_once_what_holds_a_socket_that_lingers)
 			close(ends[1]);
 		began = time(NULL);
 		local_close(ends[0]);
-		cr_expect_lt(time(NULL) - began, LINGER_S - 1, "type %d",
+		cr_expect_lt(time(NULL) - began, CASE_LINGER_S - 1, "type %d",
 			     types[i]);
 		if (!i)
 			close(ends[1]);

@@ -452,6 +452,23 @@ Test(relay, ends_what_no_consumer_took, .fini = stop)
 	gone_within(1000);
 }
 
+/* Many connections wait for this worker; a consumer is to hold up none. */
+Test(relay, does_not_wait_for_a_descriptor_of_the_consumer, .init = start,
+     .fini = stop)
+{
+	int silent, lingers = case_lingering(&silent);
+	uint64_t began = loop_now_ms();
+
+	cr_assert_eq(ktls_send_fds(consumer, "answer", 6, &lingers, 1), 0);
+	close(lingers);
+	cr_assert_str_eq(client_hears(NULL), "answer");
+	turn_for(100);
+	cr_assert_lt(loop_now_ms() - began, (CASE_LINGER_S - 1) * 1000);
+	close(silent);
+	relay_cut(w.slab.conns[0].relay);
+	gone_within(100);
+}
+
 Test(relay, may_be_cut_at_any_time_and_twice, .init = start, .fini = stop)
 {
 	struct relay *r = w.slab.conns[0].relay;

@@ -2,6 +2,7 @@
 #include "agent/route.h"
 
 #include <sys/un.h>
+#include <time.h>
 
 #include "agent/queue.h"
 #include "agent_case.h"
@@ -307,6 +308,22 @@ Test(route, refuses_offers_that_are_no_queue, .init = start, .fini = stop)
 	refuses_offer(two[0], two[1], "shut down");
 	cr_assert_eq(n_added, 0);
 	cr_assert_eq(hear(say_hello(one)), KTLS_REG_ADOPTED);
+}
+
+Test(route, does_not_wait_for_a_refused_descriptor, .init = start,
+     .fini = stop)
+{
+	int silent, lingers = case_lingering(&silent), fd = dial();
+	int offer[2] = { lingers, STDIN_FILENO };
+	time_t began = time(NULL);
+
+	cr_assert_eq(ktls_send_fds(fd, &hello, sizeof(hello), offer, 2), 0);
+	close(lingers);
+	run();
+	cr_assert_eq(hear(fd), KTLS_REG_BAD_OFFER);
+	cr_assert_lt(time(NULL) - began, CASE_LINGER_S - 1);
+	close(silent);
+	close(fd);
 }
 
 Test(route, refuses_a_hello_with_one_descriptor_or_three, .init = start,
