@@ -367,7 +367,8 @@ int main(int argc, char **argv)
 		printf("paused\n");
 		fflush(stdout);
 		wait_line();
-		second_round(conns);
+		if (good == count)
+			second_round(conns);
 	}
 	report();
 	for (c = 0; c < count; c++)
