@@ -116,7 +116,6 @@ static CONFIG_READER(read_uids)
 	const yaml_node_item_t *list;
 	size_t n, i;
 
-	(void)item;
 	if (node->type != YAML_SEQUENCE_NODE) {
 		config_expected(r, key, node, "a list of accounts");
 		return;

@@ -305,7 +305,7 @@ static int make_handoff(struct conn *c, const struct hs_info *info,
 	return err;
 }
 
-/* INSTALL: every byte of the handshake is sent, none behind it is read. */
+/* Every byte of the handshake is sent, none behind it is read. */
 static void install(struct conn *c)
 {
 	struct worker *w = c->worker;

@@ -2,12 +2,13 @@
 /*
  * A connection, from accept to hand-off:
  *
- *	HANDSHAKE -> INSTALL -> HANDOFF -> gone
+ *	HANDSHAKE -> HANDOFF -> gone
  *	                 \-> RELAY (when the kernel cannot) -> gone
- *	any of them, on failure, -> CLOSING -> gone
+ *	HANDSHAKE, on failure, -> CLOSING -> gone
  *
- * Each state has one set of operations in flight and one deadline, and a
- * connection is freed only when nothing of it is in flight.
+ * On the way to HANDOFF the keys go to the kernel. Each state has one set of
+ * operations in flight and one deadline, and a connection is freed only when
+ * nothing of it is in flight.
  */
 #ifndef AGENT_CONN_H
 #define AGENT_CONN_H

@@ -22,7 +22,7 @@ struct control_command {
 struct control;
 
 /*
- * control_open - listen at @path, for root and nobody else
+ * control_open - listen at @path, for ktlsd's user and root, nobody else
  * @commands: ends with an empty one; borrowed
  * Returns NULL with a sentence in @error.
  */

@@ -34,8 +34,8 @@ int listener_open(const struct config_listener *config)
 	return fd;
 }
 
-void listener_log(const struct config_listener *config,
-			  const char *route, int fd)
+void listener_log(const struct config_listener *config, const char *route,
+		  int fd)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);

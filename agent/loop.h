@@ -16,8 +16,9 @@ struct watch {
 	void (*ready)(struct watch *w);
 };
 
-/* Each returns 0 or -errno of epoll_create1(2), epoll_ctl(2). */
+/* Returns the loop's descriptor, or -errno of epoll_create1(2). */
 int loop_new(void);
+/* Returns 0 or -errno of epoll_ctl(2). */
 int loop_add(int loop, struct watch *w);
 void loop_remove(int loop, struct watch *w);
 
@@ -25,6 +26,7 @@ void loop_remove(int loop, struct watch *w);
  * loop_wait - wait for one watch at most and call it
  * One at a time, so that a callback may free any other watch.
  * @timeout_ms: negative: no limit
+ * Returns 0, also at the end of the time, or -errno of epoll_wait(2).
  */
 int loop_wait(int loop, int timeout_ms);
 

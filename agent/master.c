@@ -326,8 +326,9 @@ static int open_routes(struct master *m)
 	char error[256] = "";
 	unsigned int i;
 
-	m->events = (struct route_events){ on_queue_added, on_queue_removed,
-					   m };
+	m->events = (struct route_events){
+		on_queue_added, on_queue_removed,
+		&m->metrics[m->config->workers], m };
 	for (i = 0; i < m->config->n_routes; i++) {
 		const struct config_route *r = &m->config->routes[i];
 
@@ -376,9 +377,8 @@ static int init(struct master *m)
 {
 	const struct config *c = m->config;
 	char error[256] = "";
-	int err;
+	int err = process_limit(c, &m->slots, error, sizeof(error));
 
-	err = process_limit(c, &m->slots, error, sizeof(error));
 	if (err) {
 		log_error("event=limit_too_low error=\"%s\"", error);
 		return err;

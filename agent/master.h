@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * master: holds what outlives a worker (listeners, certificates, queues), and
- * supervises. It never reads a byte that a TLS client sent, and has no ring.
+ * supervises. It reads from no client's socket, and has no ring.
  */
 #ifndef AGENT_MASTER_H
 #define AGENT_MASTER_H

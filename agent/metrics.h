@@ -61,10 +61,15 @@ struct metrics *metrics_new(unsigned int slots);
 void metrics_free(struct metrics *slots, unsigned int n);
 
 /* Only ever called by the slot's own process, so no atomic addition. */
+static inline void metrics_add(struct metrics *slot, enum metric id, uint64_t n)
+{
+	__atomic_store_n(&slot->value[id], slot->value[id] + n,
+			 __ATOMIC_RELAXED);
+}
+
 static inline void metrics_count(struct metrics *slot, enum metric id)
 {
-	__atomic_store_n(&slot->value[id], slot->value[id] + 1,
-			 __ATOMIC_RELAXED);
+	metrics_add(slot, id, 1);
 }
 
 /* Sums in Prometheus' text format. */

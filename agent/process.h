@@ -20,8 +20,8 @@ int process_limit(const struct config *config, unsigned int *slots,
 		  char *error, size_t error_len);
 
 /*
- * process_drop - become the configured user, for good
- * Nothing but a group and user change when not root. Returns 0 or -errno.
+ * process_drop - become the configured user, when root, for good
+ * Whoever it was, execve(2) gives no privileges any more. Returns 0 or -errno.
  */
 int process_drop(const struct config *config);
 

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "loop.h"
+#include "metrics.h"
 
 struct route;
 
@@ -18,11 +19,13 @@ struct route;
  * struct route_events - what master does about a route's queues
  * @added:   the workers are to send to this queue; @write_fd borrowed
  * @removed: they are not to any more
+ * @metrics: master's slot, for connections dropped in a queue that nobody reads
  */
 struct route_events {
 	void (*added)(void *arg, unsigned int route, uint64_t id,
 		      int write_fd);
 	void (*removed)(void *arg, unsigned int route, uint64_t id);
+	struct metrics *metrics;
 	void *arg;
 };
 

@@ -181,15 +181,18 @@ void route_queues_choose(struct route_queues *set)
 	}
 }
 
-static void drop_old(const struct config_route *config,
+static void drop_old(const struct route_queues *set,
 		     const struct route_queue *q)
 {
+	const struct config_route *config = set->config;
 	unsigned int n = waiting_drop(q->read_fd, config->hold_timeout_ms);
 
-	if (n)
-		log_warn("event=queue_expired route=%s connections=%u "
-			 "remedy=\"start a consumer, or raise hold_timeout\"",
-			 config->name, n);
+	if (!n)
+		return;
+	metrics_add(set->events->metrics, METRIC_QUEUE_EXPIRED, n);
+	log_warn("event=queue_expired route=%s connections=%u "
+		 "remedy=\"start a consumer, or raise hold_timeout\"",
+		 config->name, n);
 }
 
 unsigned int route_queues_tend(struct route_queues *set)
@@ -199,7 +202,7 @@ unsigned int route_queues_tend(struct route_queues *set)
 
 	for (q = set->first; q; q = q->next)
 		if (!q->registrations) {
-			drop_old(set->config, q);
+			drop_old(set, q);
 			n_idle++;
 		}
 	if (!n_idle)

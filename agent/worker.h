@@ -11,7 +11,6 @@
 #include "config.h"
 #include "conn_slab.h"
 #include "deadline.h"
-#include "handshake/handshake.h"
 #include "ktls/install.h"
 #include "ktls/ktls.h"
 #include "listener.h"
@@ -22,9 +21,7 @@
 /* How long a closing connection's last bytes may take to arrive. */
 #define WORKER_LINGER_MS 2000
 
-/*
- * struct worker_route - a route's queue, and what names it to master
- */
+/* struct worker_route - a route's queue, and what names it to master */
 struct worker_route {
 	struct queue queue;
 	struct worker *worker;

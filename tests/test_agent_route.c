@@ -54,7 +54,8 @@ static void on_removed(void *arg, unsigned int index, uint64_t id)
 	queue_remove(&worker, id);
 }
 
-static const struct route_events events = { on_added, on_removed, NULL };
+static const struct route_events events = { on_added, on_removed, &metrics,
+					    NULL };
 
 static void on_broken(struct queue *q, uint64_t id)
 {
@@ -529,9 +530,11 @@ Test(route, drops_what_waited_too_long_and_keeps_the_rest, .init = start,
 	put(3, 0);
 	run_for(20);
 	cr_assert_eq(get(offer[0]), 3);
+	cr_assert_eq(metrics.value[METRIC_QUEUE_EXPIRED], 1);
 	put(4, 0);
 	run_for(HOLD_MS + 600);
 	cr_assert_eq(get(offer[0]), -1);
+	cr_assert_eq(metrics.value[METRIC_QUEUE_EXPIRED], 2);
 }
 
 static int leave(int *fd)

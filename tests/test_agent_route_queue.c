@@ -27,7 +27,9 @@ static void on_removed(void *arg, unsigned int route, uint64_t id)
 	sprintf(told + strlen(told), "-%u:%u ", route, (unsigned int)id % 10);
 }
 
-static const struct route_events events = { on_added, on_removed, NULL };
+static struct metrics metrics;
+static const struct route_events events = { on_added, on_removed, &metrics,
+					    NULL };
 static struct route_queues set = {
 	.route = 5,
 	.config = &config,
