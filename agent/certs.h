@@ -7,7 +7,7 @@
 #define AGENT_CERTS_H
 
 #include "config.h"
-#include "handshake/handshake.h"
+#include "handshake/ctx.h"
 
 /*
  * certs_load - a context for every listener

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handshake/info.h"
 #include "ktls/install.h"
 #include "ktls/message.h"
 #include "log.h"

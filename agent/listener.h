@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "config.h"
-#include "handshake/handshake.h"
+#include "handshake/ctx.h"
 #include "ring.h"
 
 struct worker;

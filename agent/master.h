@@ -7,7 +7,7 @@
 #define AGENT_MASTER_H
 
 #include "config.h"
-#include "handshake/handshake.h"
+#include "handshake/ctx.h"
 #include "ktls/install.h"
 
 /*

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conn.h"
+#include "handshake/relay.h"
 #include "ktls/descriptors.h"
 #include "local.h"
 #include "log.h"

@@ -6,69 +6,10 @@
 #ifndef HANDSHAKE_H
 #define HANDSHAKE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
+#include "handshake/ctx.h"
 #include "ktls/keys.h"
-#include "ocsp/ocsp.h"
 
-struct hs_ctx;
 struct hs;
-
-/*
- * struct hs_config - what a listener offers; all borrowed for hs_ctx_new()
- * @chain_file: PEM, leaf first
- * @key_file:   PEM
- * @alpn:       protocols in wire format (RFC 7301 3.1), by preference; NULL:
- *              none. A client that offers others only gets the alert
- *              no_application_protocol (3.2); one that offers none goes on
- * @pairs:      set of KTLS_PAIR() that may be negotiated
- * @tickets:    tickets sent after a full TLS 1.3 handshake; 0: no resumption
- *              in any version
- */
-struct hs_config {
-	const char *chain_file;
-	const char *key_file;
-	const uint8_t *alpn;
-	size_t alpn_len;
-	unsigned int pairs;
-	unsigned int tickets;
-};
-
-/*
- * hs_ctx_new - load a certificate and prepare for handshakes
- * @error: gets one sentence that names the file, when NULL is returned
- * Made before the workers are forked: they share its memory and ticket keys.
- * A key that needs a passphrase is refused; an expired certificate is not.
- * It outlives each of its struct hs, and is for one thread.
- */
-struct hs_ctx *hs_ctx_new(const struct hs_config *config, char *error,
-			  size_t error_len);
-void hs_ctx_free(struct hs_ctx *ctx);
-
-/*
- * The leaf, and the issuer from the chain (empty when the chain has none), DER;
- * they live as long as @ctx.
- */
-struct ocsp_bytes hs_ctx_leaf(const struct hs_ctx *ctx);
-struct ocsp_bytes hs_ctx_issuer(const struct hs_ctx *ctx);
-/*
- * hs_read_cert - first certificate of a PEM file, as DER
- * Returns malloc'ed bytes, to be freed; data NULL and a sentence in @error.
- */
-struct ocsp_bytes hs_read_cert(const char *file, char *error,
-			       size_t error_len);
-
-/*
- * hs_ctx_set_staple - the response to send to clients that ask (RFC 6066 8)
- * @der:         copied; empty: none
- * @next_update: never sent from this second on, seconds since the epoch
- * Returns 0 or -ENOMEM (the old one stays).
- */
-int hs_ctx_set_staple(struct hs_ctx *ctx, struct ocsp_bytes der,
-		      int64_t next_update);
 
 enum hs_step {
 	HS_MORE,	/* send the output, then feed what arrives */
@@ -133,40 +74,5 @@ void hs_abort(struct hs *hs, uint8_t alert);
  * wiped then.
  */
 int hs_keys(struct hs *hs, struct ktls_keys *keys);
-
-enum hs_staple { HS_STAPLE_NOT_ASKED, HS_STAPLE_SENT, HS_STAPLE_EXPIRED,
-		 HS_STAPLE_NONE };
-
-/* What was agreed; the strings live as long as @hs, "" where absent. */
-struct hs_info {
-	uint16_t version;		/* KTLS_TLS12 or KTLS_TLS13 */
-	uint16_t max_fragment;		/* bytes, 0: not negotiated */
-	bool resumed;
-	enum hs_staple staple;
-	const char *version_name, *cipher, *group, *server_name;
-	const char *key_alg, *cert_sig_alg, *sig_scheme;
-	const uint8_t *alpn;
-	size_t alpn_len;
-};
-void hs_get_info(const struct hs *hs, struct hs_info *info);
-
-/*
- * The relay's record layer, after HS_DONE and instead of hs_keys().
- *
- * hs_read - decrypt
- * Takes records from @in (*@used bytes of it) and writes at most @len bytes of
- * application data to @buf. Returns bytes; -EAGAIN: more input is needed;
- * 0: the peer's close_notify; -EPROTO: a fatal alert or a broken record.
- * Output may be pending after it (an alert, a KeyUpdate's answer).
- */
-ssize_t hs_read(struct hs *hs, const uint8_t *in, size_t in_len, size_t *used,
-		uint8_t *buf, size_t len);
-/*
- * hs_write - encrypt all of @data into the output
- * Returns 0, -EPIPE after hs_close(), -EPROTO after a failure, or -ENOMEM.
- */
-int hs_write(struct hs *hs, const uint8_t *data, size_t len);
-/* hs_close - put a close_notify into the output, once; reading goes on. */
-void hs_close(struct hs *hs);
 
 #endif

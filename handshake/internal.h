@@ -7,22 +7,12 @@
 
 #include <openssl/ssl.h>
 
+#include "handshake/bio.h"
+#include "handshake/failure.h"
 #include "handshake/handshake.h"
-#include "ktls/derive.h"
-
-/* One direction's byte stream, cut at record headers (RFC 8446 5.1). */
-struct hs_stream {
-	uint8_t header[5];
-	uint8_t have;		/* bytes of the header seen */
-	uint16_t left;		/* bytes of the record's body to come */
-	bool changed;		/* a ChangeCipherSpec was seen */
-	uint64_t records;	/* since the last of them */
-};
-
-struct hs_secret {
-	uint8_t data[KTLS_SECRET_MAX];
-	size_t len;
-};
+#include "handshake/info.h"
+#include "handshake/relay.h"
+#include "handshake/secrets.h"
 
 struct hs_ctx {
 	SSL_CTX *ssl;
@@ -70,43 +60,12 @@ struct hs {
 /* The objects that OpenSSL's callbacks get at. */
 struct hs *hs_of(const SSL *ssl);
 
-/* bio.c */
-BIO_METHOD *hs_bio_method(void);
-void hs_stream_scan(struct hs_stream *s, const uint8_t *p, size_t len);
-/* hs_append - to the output, records only. Returns 0 or -ENOMEM. */
-int hs_append(struct hs *hs, const uint8_t *p, size_t len);
-
 /* cert.c: the certificate, its chain and key into ctx->ssl */
 int hs_cert_load(struct hs_ctx *ctx, const struct hs_config *config,
 		 char *error, size_t error_len);
 
-/* secrets.c */
-int hs_secrets_init(struct hs_ctx *ctx);
-void hs_secrets_fini(struct hs_ctx *ctx);
-/*
- * hs_keylog_next - take the traffic secret that the next Finished brings
- * The callback is the context's, and libssl prints every secret for it byte by
- * byte, which costs a twentieth of a handshake: so it is there only from a
- * Finished to the secret behind it, within one call of libssl.
- */
-void hs_keylog_next(const SSL *ssl);
-/* hs_derive - the keys as they are now. Returns 0 or -EIO, @keys wiped. */
-int hs_derive(struct hs *hs, struct ktls_keys *keys);
-void hs_keys_wipe(struct ktls_keys *keys);
-void hs_forget_secrets(struct hs *hs);
-
 /* info.c */
 uint16_t hs_max_fragment(const SSL *ssl);
 void hs_describe_cert(struct hs_ctx *ctx, X509 *leaf);
-
-/* failure.c: the first one wins */
-enum hs_step hs_fail(struct hs *hs, enum hs_failure failure, uint8_t alert,
-		     const char *sentence);
-/* hs_fail_peer - by an alert of the peer, which gets none back */
-enum hs_step hs_fail_peer(struct hs *hs, int alert);
-enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error);
-
-/* alert.c: a fatal alert, sealed when the write key is in use */
-void hs_alert(struct hs *hs, uint8_t alert);
 
 #endif

@@ -65,7 +65,8 @@ unsigned int ktls_registration_hold_ms(const struct ktls_registration *reg);
  * An epoll descriptor, readable when ktls_registration_step() has work: ktlsd
  * went away or came back. Step never blocks; it registers again (every 100 ms
  * while there is no ktlsd) and offers the same queue, so that queue_fd never
- * changes. Returns 0; -ENOTCONN while there is no ktlsd; or why it refused.
+ * changes. Returns 0; -ENOTCONN while there is no ktlsd; -ESTALE: the queue was
+ * shut down, start anew; or why ktlsd refused, as ktls_register().
  */
 int ktls_registration_fd(const struct ktls_registration *reg);
 int ktls_registration_step(struct ktls_registration *reg);

@@ -19,6 +19,8 @@
 #include <openssl/x509v3.h>
 
 #include "handshake/handshake.h"
+#include "handshake/info.h"
+#include "handshake/relay.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define WIRE_MAX (1 << 20)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The README's section "Use it", as somebody would who follows it.
+# The README's section "Use it", and handoff(7)'s example, as somebody would who
+# follows them.
 . "${0%/*}/tools.sh"
 
 host_only "the README's commands work" || exit 0
@@ -50,5 +51,16 @@ is "a page comes, with a staple" "$(fetch)" hello
 matches "and is counted" \
 	"$($(command_of ktlsctl | sed "s,ktlsctl,& -s $DIR/run/control.sock,"))" \
 	'^ktlsd_handed_off_total.* 1$'
+stop "$SPAWNED"
+
+cc=(gcc -Wall -Wextra -Werror ${SAN:+"-fsanitize=$SAN"})
+sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "${readme%/*}/man/handoff.7" |
+	sed -n '/^\.Bd/,$p' | sed -e '/^\./d' -e 's/\\e/\\/g' >"$DIR/server.c"
+check "the manual's server compiles" "${cc[@]}" -I"$root/usr/local/include" \
+	-o "$DIR/server" "$DIR/server.c" "$root/usr/local/lib/libktls.a"
+spawn server "$DIR/server" "$DIR/run/web.sock"
+is "and serves" "$(fetch)" hello
+check "the manual has no faults" mandoc -Tlint -Wwarning \
+	"${readme%/*}"/man/*.[1-8]
 stop_ktlsd
 is "SIGTERM ends it" $? 0

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of handshake/: the byte streams below libssl. */
+#ifndef HANDSHAKE_BIO_H
+#define HANDSHAKE_BIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/bio.h>
+
+struct hs;
+
+/* One direction's byte stream, cut at record headers (RFC 8446 5.1). */
+struct hs_stream {
+	uint8_t header[5];
+	uint8_t have;		/* bytes of the header seen */
+	uint16_t left;		/* bytes of the record's body to come */
+	bool changed;		/* a ChangeCipherSpec was seen */
+	uint64_t records;	/* since the last of them */
+};
+
+BIO_METHOD *hs_bio_method(void);
+void hs_stream_scan(struct hs_stream *s, const uint8_t *p, size_t len);
+/* hs_append - to the output, records only. Returns 0 or -ENOMEM. */
+int hs_append(struct hs *hs, const uint8_t *p, size_t len);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What a finished handshake has agreed on. */
+#ifndef HANDSHAKE_INFO_H
+#define HANDSHAKE_INFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hs;
+
+enum hs_staple { HS_STAPLE_NOT_ASKED, HS_STAPLE_SENT, HS_STAPLE_EXPIRED,
+		 HS_STAPLE_NONE };
+
+/* What was agreed; the strings live as long as @hs, "" where absent. */
+struct hs_info {
+	uint16_t version;		/* KTLS_TLS12 or KTLS_TLS13 */
+	uint16_t max_fragment;		/* bytes, 0: not negotiated */
+	bool resumed;
+	enum hs_staple staple;
+	const char *version_name, *cipher, *group, *server_name;
+	const char *key_alg, *cert_sig_alg, *sig_scheme;
+	const uint8_t *alpn;
+	size_t alpn_len;
+};
+void hs_get_info(const struct hs *hs, struct hs_info *info);
+
+#endif
