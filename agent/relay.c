@@ -7,12 +7,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "conn.h"
 #include "handshake/relay.h"
 #include "ktls/descriptors.h"
+#include "ktls/end.h"
 #include "local.h"
 #include "log.h"
 #include "worker.h"
@@ -109,20 +109,13 @@ void relay_cut(struct relay *r)
 	maybe_free(r);
 }
 
-/*
- * The client's direction has ended. A stream socket has no word for a clean
- * end, but the consumer can see its peer's name. So our end takes one (any,
- * from the kernel) after a close_notify and before the end of file.
- */
+/* The client's direction has ended. */
 static void end_up(struct relay *r, bool clean)
 {
-	struct sockaddr_un any = { .sun_family = AF_UNIX };
-
-	if (clean && bind(r->fd, (struct sockaddr *)&any,
-			  sizeof(any.sun_family)))
-		log_debug("event=relay_end_unnamed error=\"%s\"",
-			  strerror(errno));
-	shutdown(r->fd, SHUT_WR);
+	if (clean)
+		ktls_end_cleanly(r->fd);
+	else
+		shutdown(r->fd, SHUT_WR);
 	r->up_done = true;
 }
 
@@ -322,7 +315,9 @@ static void on_down_received(struct ring_op *op, int result)
 		return;
 	}
 	if (result <= 0 && !r->closing) {
-		hs_close(hs);
+		/* A killed consumer's answer must not look whole. */
+		if (ktls_ended_cleanly(r->fd))
+			hs_close(hs);
 		r->closing = true;
 	}
 	flush(r);

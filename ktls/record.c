@@ -7,14 +7,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/tls.h>
 #include <sys/sendfile.h>
 
+#include "end.h"
 #include "keys.h"
 
 #define RECORD_MAX 16384
@@ -210,26 +209,13 @@ static ssize_t recv_kernel(struct ktls_conn *c, void *buf, size_t len)
 	return fail(c, UNEXPECTED_MESSAGE, -EPROTO);
 }
 
-/*
- * A stream socket has no word for a clean end, so ktlsd gives its end of the
- * relay a name, any name, after the client's close_notify.
- */
-static bool is_clean_end(int fd)
-{
-	struct sockaddr_un peer;
-	socklen_t len = sizeof(peer);
-
-	return !getpeername(fd, (struct sockaddr *)&peer, &len) &&
-	       len > offsetof(struct sockaddr_un, sun_path);
-}
-
 static ssize_t recv_relay(struct ktls_conn *c, void *buf, size_t len)
 {
 	const ssize_t n = recv(c->fd, buf, len, 0);
 
 	if (n)
 		return n < 0 ? -errno : n;
-	if (!is_clean_end(c->fd))
+	if (!ktls_ended_cleanly(c->fd))
 		return -ECONNRESET;
 	c->got_close = 1;
 	return 0;
@@ -260,14 +246,17 @@ ssize_t ktls_sendfile(struct ktls_conn *c, int fd, off_t *offset, size_t count)
 
 static int close_direction(struct ktls_conn *c, int flags)
 {
-	int rc = 0;
+	int rc;
 
 	if (c->sent_close)
 		return 0;
-	if (c->mode == KTLS_KERNEL)
+	if (c->mode == KTLS_RELAY) {
+		rc = ktls_end_cleanly(c->fd);
+	} else {
 		rc = send_alert(c, WARNING, CLOSE_NOTIFY, flags);
-	if (!rc && shutdown(c->fd, SHUT_WR))
-		rc = -errno;
+		if (!rc && shutdown(c->fd, SHUT_WR))
+			rc = -errno;
+	}
 	if (!rc)
 		c->sent_close = 1;
 	return rc;

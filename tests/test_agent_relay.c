@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "agent_rig.h"
+#include "ktls/end.h"
 
 TestSuite(relay, .timeout = 60);
 
@@ -234,7 +235,7 @@ Test(relay, keeps_what_waits_when_the_client_stops_reading_for_long,
 		client_takes(&down);
 		turn(0);
 	}
-	shutdown(consumer, SHUT_WR);
+	ktls_end_cleanly(consumer);
 	hang_up_client();
 	gone_within(1000);
 }
@@ -253,7 +254,7 @@ Test(relay, passes_on_a_close_notify_and_lets_the_consumer_finish,
 	cr_assert(ended_cleanly());
 	consumer_says("late answer");
 	cr_assert_str_eq(client_hears(NULL), "late answer");
-	shutdown(consumer, SHUT_WR);
+	ktls_end_cleanly(consumer);
 	cr_assert_str_eq(client_hears(&error), "");
 	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN);
 	cr_assert(ended_cleanly());
@@ -266,7 +267,7 @@ Test(relay, says_close_notify_for_the_consumer_and_goes_on_reading,
 	int error;
 
 	consumer_says("bye");
-	shutdown(consumer, SHUT_WR);
+	ktls_end_cleanly(consumer);
 	cr_assert_str_eq(client_hears(NULL), "bye");
 	cr_assert_str_eq(client_hears(&error), "");
 	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN);
@@ -284,7 +285,7 @@ Test(relay, says_close_notify_for_the_consumer_and_goes_on_reading,
 Test(relay, leaves_the_consumer_what_it_has_not_read_yet, .init = start,
      .fini = stop)
 {
-	shutdown(consumer, SHUT_WR);
+	ktls_end_cleanly(consumer);
 	client_says("one");
 	client_closes();
 	while (w.slab.used)
@@ -293,6 +294,21 @@ Test(relay, leaves_the_consumer_what_it_has_not_read_yet, .init = start,
 	cr_assert_str_eq(consumer_hears(), "");
 	cr_assert(ended_cleanly(), "its name outlives the relay");
 	gone_within(0);
+}
+
+Test(relay, says_no_close_notify_for_a_consumer_that_was_cut_off,
+     .init = start, .fini = stop)
+{
+	int error;
+
+	consumer_says("half an ans");
+	close(consumer);	/* as the kernel does for the killed */
+	consumer = -1;
+	cr_assert_str_eq(client_hears(NULL), "half an ans");
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_neq(error, SSL_ERROR_ZERO_RETURN);
+	hang_up_client();
+	gone_within(3000);
 }
 
 Test(relay, gives_no_name_to_an_end_without_close_notify, .init = start,
@@ -328,6 +344,7 @@ Test(relay, ends_when_the_consumer_leaves_and_the_client_stays, .init = start,
 	uint64_t then = loop_now_ms();
 	int error;
 
+	ktls_end_cleanly(consumer);
 	close(consumer);
 	cr_assert_str_eq(client_hears(&error), "");
 	cr_assert_eq(error, SSL_ERROR_ZERO_RETURN);
@@ -353,6 +370,7 @@ Test(relay, delivers_the_answer_of_a_consumer_that_did_not_read_the_rest,
 		turn(0);
 	}
 	consumer_says("413");
+	ktls_end_cleanly(consumer);
 	close(consumer);
 	for (i = 0; i < 50; i++) {
 		client_sends(&up);
