@@ -3,6 +3,7 @@
 # ktls-static: its processes, as an example of a consumer that lives on.
 . "${0%/*}/tools.sh"
 
+host_only "ktls-static's processes" || exit 0
 mkdir "$DIR/root"
 echo hello >"$DIR/root/small"
 head -c 30000000 /dev/zero >"$DIR/root/big"
@@ -54,35 +55,33 @@ for pid in $(workers); do
 	is "a worker shares the read end and no other socket" $shared 1
 done
 
-if host_only "ktls-static at its limits"; then
-	# At the descriptor limit: nothing is destroyed, and nothing spins.
-	before=$(workers)
-	for pid in $before; do
-		prlimit --pid "$pid" --nofile=$(($(ls "/proc/$pid/fd" | wc -l) + 1))
-	done
-	idle=()
-	for i in {1..6}; do
-		spawn "idle-$i" openssl s_client -connect "127.0.0.1:$PORT" -ign_eof
-		idle+=("$SPAWNED")
-	done
-	check "6 clients are handed over" wait_for 30 \
-		metric_is ktlsd_handed_off_total $(($(metric ktlsd_handed_off_total) + 6))
-	used=$(cpu_ms $before)
-	sleep 1
-	between "does not spin at the descriptor limit" \
-		$(($(cpu_ms $before) - used)) 0 200
-	for pid in "${idle[@]}"; do
-		kill "$pid"
-	done
-	check "serves again when there is room" wait_for 5 served
-	is "with the same workers" "$(workers)" "$before"
+# At the descriptor limit: nothing is destroyed, and nothing spins.
+before=$(workers)
+for pid in $before; do
+	prlimit --pid "$pid" --nofile=$(($(ls "/proc/$pid/fd" | wc -l) + 1))
+done
+idle=()
+for i in {1..6}; do
+	spawn "idle-$i" openssl s_client -connect "127.0.0.1:$PORT" -ign_eof
+	idle+=("$SPAWNED")
+done
+check "6 clients are handed over" wait_for 30 \
+	metric_is ktlsd_handed_off_total $(($(metric ktlsd_handed_off_total) + 6))
+used=$(cpu_ms $before)
+sleep 1
+between "does not spin at the descriptor limit" \
+	$(($(cpu_ms $before) - used)) 0 200
+for pid in "${idle[@]}"; do
+	kill "$pid"
+done
+check "serves again when there is room" wait_for 5 served
+is "with the same workers" "$(workers)" "$before"
 
-	# The next ktlsd gets the queue.
-	kill_ktlsd
-	check "notices that ktlsd is gone" wait_for 5 said 'is gone'
-	up
-	check "registers with the next one" wait_for 5 served
-fi
+# The next ktlsd gets the queue.
+kill_ktlsd
+check "notices that ktlsd is gone" wait_for 5 said 'is gone'
+up
+check "registers with the next one" wait_for 5 served
 
 # SIGTERM lets a download end, and takes nothing new.
 get big --limit-rate 15M >"$DIR/got" &
@@ -96,7 +95,6 @@ check "SIGTERM: and is whole" cmp "$DIR/got" "$DIR/root/big"
 check "SIGTERM: the registration is over" wait_for 5 \
 	metric_is 'ktlsd_registrations{route="web"}' 0
 
-host_only "ktls-static without its registrar" || exit 0
 # Nobody serves on without a registrar.
 spawn static "$B/ktls-static" --queue "$DIR/web.sock" --root "$DIR/root" \
 	--workers 2
