@@ -9,14 +9,12 @@ SIZE=14M
 WAITING=12
 
 transfers() {
-	local version way n names=() pids=()
-	for version in 1.2 1.3; do
-		for way in get put; do
-			n=$way-$version
-			held_client $n --version $version --$way $SIZE --pause 2M
-			pids+=($SPAWNED)
-			names+=($n)
-		done
+	local n names=(get-1.3 put-1.2 get-1.2 put-1.3) pids=()
+	# Where arithmetic is slow, each way and each version once.
+	! emulated || names=(get-1.3 put-1.2)
+	for n in "${names[@]}"; do
+		held_client $n --version ${n#*-} --${n%-*} $SIZE --pause 2M
+		pids+=($SPAWNED)
 	done
 	for n in "${names[@]}"; do
 		paused_or_bail "$n"
