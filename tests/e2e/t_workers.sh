@@ -20,8 +20,15 @@ even() {
 
 up workers=2
 consume
-# Others want this machine too: a round may be lost by that, but not all.
-if even || even || even || even || even; then
+# Others want this machine too, and a round may be lost by that: most must be
+# even, of up to five. Emulated machines have time for one good one.
+rounds=0 good=0 wanted=3
+! emulated || wanted=1
+while [ $good -lt $wanted ] && [ $((rounds - good)) -le $((5 - wanted)) ]; do
+	rounds=$((rounds + 1))
+	! even || good=$((good + 1))
+done
+if [ $good = $wanted ]; then
 	ok "workers share within 20 % (${shares[*]})"
 else
 	not_ok "workers share within 20 %" "${shares[@]}" \
