@@ -90,8 +90,8 @@ static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 	issuer = find_issuer(cert, ctx, &owned);
 	if (!issuer.len)
 		return false;
-	verdict = ocsp_check(response, hs_ctx_leaf(ctx), issuer, time(NULL),
-			     &times);
+	verdict = ocsp_check(response, hs_ctx_leaf(ctx), issuer,
+			     &ocsp_default_limits, time(NULL), &times);
 	free(owned);
 	if (is_past(verdict)) {
 		log_warn("event=staple_expired file=\"%s\" error=\"%s: "

@@ -15,30 +15,25 @@ struct check {
 	struct ocsp_bytes der, leaf_der, issuer_der;
 	X509 *leaf, *issuer;
 	OCSP_BASICRESP *basic;
+	const struct ocsp_limits *limits;
 	int64_t now;
 	int64_t until;			/* the signer's authority */
 	unsigned int statuses;		/* set of 1 << V_OCSP_CERTSTATUS_* */
 	struct ocsp_times *times;
 };
 
-static X509 *parse_cert(struct ocsp_bytes der)
-{
-	const uint8_t *p = der.data;
-	X509 *cert = d2i_X509(NULL, &p, (long)der.len);
-
-	if (cert && p != der.data + der.len) {
-		X509_free(cert);
-		cert = NULL;
-	}
-	return cert;
-}
+const struct ocsp_limits ocsp_default_limits = {
+	.skew = 300,
+	.max_age = 366 * 86400,
+	.max_age_open = 86400,
+};
 
 static enum ocsp_verdict check_certs(struct check *c)
 {
-	c->leaf = parse_cert(c->leaf_der);
+	c->leaf = ocsp_parse_cert(c->leaf_der);
 	if (!c->leaf)
 		return OCSP_BAD_LEAF;
-	c->issuer = parse_cert(c->issuer_der);
+	c->issuer = ocsp_parse_cert(c->issuer_der);
 	if (!c->issuer || !X509_get0_pubkey(c->issuer))
 		return OCSP_BAD_ISSUER;
 	return ocsp_issued_by(c->leaf, c->issuer) ? OCSP_OK : OCSP_NOT_ISSUER;
@@ -169,6 +164,26 @@ static enum ocsp_verdict check_agreement(struct check *c)
 	return one ? OCSP_OK : OCSP_CONTRADICTORY;
 }
 
+/* Limits and now may be anything. */
+static int64_t sum(int64_t a, int64_t b)
+{
+	int64_t result;
+
+	if (__builtin_add_overflow(a, b, &result))
+		return b < 0 ? INT64_MIN : INT64_MAX;
+	return result;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /*
  * producedAt is the time of signing (2.4): what is signed was known by then and
  * has not run out. thisUpdate may come from the CA's clock, hence the skew.
@@ -181,24 +196,18 @@ static enum ocsp_verdict check_produced(const struct check *c,
 
 	if (!ocsp_der_time(OCSP_resp_get0_produced_at(c->basic), &produced))
 		return OCSP_BAD_TIME;
-	if (produced - OCSP_SKEW > c->now)
+	if (produced > sum(c->now, c->limits->skew))
 		return OCSP_PRODUCED_LATER;
-	if (produced + OCSP_SKEW < this_update)
+	if (sum(produced, c->limits->skew) < this_update)
 		return OCSP_PRODUCED_EARLY;
 	if (produced >= next_update)
 		return OCSP_PRODUCED_EXPIRED;
 	return OCSP_OK;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /*
  * The skew lets a responder's clock lead ours; it takes nothing from the
  * other end, so a response of 20 seconds can be used for 20 seconds.
- * No arithmetic on now, which may be anything.
  */
 static enum ocsp_verdict check_answer_times(const struct check *c,
 					    OCSP_SINGLERESP *answer,
@@ -213,11 +222,12 @@ static enum ocsp_verdict check_answer_times(const struct check *c,
 		return OCSP_BAD_TIME;
 	if (next <= times->this_update)
 		return OCSP_BAD_ORDER;
-	if (times->this_update - OCSP_SKEW > c->now)
+	if (times->this_update > sum(c->now, c->limits->skew))
 		return OCSP_NOT_YET;
 	if (next <= c->now)
 		return OCSP_EXPIRED;
-	oldest = times->this_update + (to ? OCSP_MAX_AGE : OCSP_MAX_AGE_OPEN);
+	oldest = sum(times->this_update,
+		     to ? c->limits->max_age : c->limits->max_age_open);
 	if (oldest <= c->now)
 		return OCSP_TOO_OLD;
 	times->next_update = earlier(next, oldest);
@@ -231,7 +241,7 @@ static enum ocsp_verdict check_answers(struct check *c)
 	OCSP_SINGLERESP *answer;
 	int i;
 
-	*c->times = (struct ocsp_times){ INT64_MAX, c->until };
+	*c->times = (struct ocsp_times){ INT64_MIN, c->until };
 	for (i = 0; i < OCSP_resp_count(c->basic); i++) {
 		answer = OCSP_resp_get0(c->basic, i);
 		if (match_id(c, answer) != OCSP_OK)
@@ -242,7 +252,7 @@ static enum ocsp_verdict check_answers(struct check *c)
 		if (verdict != OCSP_OK)
 			return verdict;
 		c->times->this_update =
-			earlier(c->times->this_update, times.this_update);
+			later(c->times->this_update, times.this_update);
 		c->times->next_update =
 			earlier(c->times->next_update, times.next_update);
 	}
@@ -270,13 +280,15 @@ static enum ocsp_verdict (*const checks[])(struct check *c) = {
 };
 
 enum ocsp_verdict ocsp_check(struct ocsp_bytes der, struct ocsp_bytes leaf,
-			     struct ocsp_bytes issuer, int64_t now,
+			     struct ocsp_bytes issuer,
+			     const struct ocsp_limits *limits, int64_t now,
 			     struct ocsp_times *times)
 {
 	struct check c = {
 		.der = der,
 		.leaf_der = leaf,
 		.issuer_der = issuer,
+		.limits = limits,
 		.now = now,
 		.times = times,
 	};
@@ -292,4 +304,15 @@ enum ocsp_verdict ocsp_check(struct ocsp_bytes der, struct ocsp_bytes leaf,
 	X509_free(c.issuer);
 	ERR_pop_to_mark();
 	return verdict;
+}
+
+enum ocsp_verdict ocsp_compare(const struct ocsp_times *held,
+			       const struct ocsp_times *fresh, bool *same)
+{
+	*same = false;
+	if (fresh->this_update < held->this_update)
+		return OCSP_OLDER;
+	if (fresh->this_update == held->this_update)
+		*same = fresh->next_update <= held->next_update;
+	return OCSP_OK;
 }

@@ -116,3 +116,15 @@ enum ocsp_verdict ocsp_parse(struct ocsp_bytes der, OCSP_BASICRESP **basic)
 		return OCSP_NOT_DER;
 	return is_v1(inner) ? OCSP_OK : OCSP_NOT_V1;
 }
+
+X509 *ocsp_parse_cert(struct ocsp_bytes der)
+{
+	const uint8_t *p = der.data;
+	X509 *cert = d2i_X509(NULL, &p, (long)der.len);
+
+	if (cert && p != der.data + der.len) {
+		X509_free(cert);
+		cert = NULL;
+	}
+	return cert;
+}

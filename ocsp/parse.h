@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* From the bytes of an OCSPResponse to its BasicOCSPResponse, strictly. */
+/* From bytes to libcrypto's structures, strictly. */
 #ifndef OCSP_PARSE_H
 #define OCSP_PARSE_H
 
 #include <openssl/ocsp.h>
+#include <openssl/x509.h>
 
 #include "ocsp/ocsp.h"
 
@@ -12,5 +13,8 @@
  * @basic: to be freed by the caller, whatever is returned; NULL before
  */
 enum ocsp_verdict ocsp_parse(struct ocsp_bytes der, OCSP_BASICRESP **basic);
+
+/* ocsp_parse_cert - one certificate and nothing behind it, or NULL */
+X509 *ocsp_parse_cert(struct ocsp_bytes der);
 
 #endif

@@ -229,18 +229,26 @@ static inline void pki_free(struct pki *p)
 	X509_free(p->other);
 }
 
-/* ocsp_check() of an order, at NOW, for the leaf and its issuer. */
-static inline enum ocsp_verdict judge(const struct pki *p,
-				      struct ocsp_bytes der,
-				      struct ocsp_times *times)
+/* ocsp_check() for the leaf and its issuer */
+static inline enum ocsp_verdict judge_at(const struct pki *p,
+					 struct ocsp_bytes der, int64_t now,
+					 struct ocsp_times *times)
 {
 	struct ocsp_bytes leaf = cert_bytes(p->leaf);
 	struct ocsp_bytes issuer = cert_bytes(p->issuer);
-	enum ocsp_verdict verdict = ocsp_check(der, leaf, issuer, NOW, times);
+	enum ocsp_verdict verdict = ocsp_check(
+		der, leaf, issuer, &ocsp_default_limits, now, times);
 
 	OPENSSL_free((void *)leaf.data);
 	OPENSSL_free((void *)issuer.data);
 	return verdict;
+}
+
+static inline enum ocsp_verdict judge(const struct pki *p,
+				      struct ocsp_bytes der,
+				      struct ocsp_times *times)
+{
+	return judge_at(p, der, NOW, times);
 }
 
 static inline enum ocsp_verdict judge_order(const struct pki *p,

@@ -26,7 +26,7 @@ struct order_case {
 	const char *what;
 	enum ocsp_verdict want;
 	struct response_order order;
-	int64_t next_update;	/* relative to NOW, where OCSP_OK; 0: HOUR */
+	int64_t next_update;	/* relative to NOW; 0: HOUR */
 };
 
 static void run_orders(const struct order_case *cases, size_t n)
@@ -39,13 +39,15 @@ static void run_orders(const struct order_case *cases, size_t n)
 		got = judge_order(&pki, &t->order, &times);
 		cr_expect_eq(got, t->want, "%s: got %d, %s", t->what, got,
 			     ocsp_reason(got));
-		if (got != OCSP_OK)
+		if (got != OCSP_OK && got != OCSP_REVOKED &&
+		    got != OCSP_UNKNOWN)
 			continue;
 		cr_expect_eq(times.next_update,
 			     NOW + (t->next_update ? t->next_update : HOUR),
 			     "%s: until NOW%+ld", t->what,
 			     (long)(times.next_update - NOW));
-		cr_expect_gt(times.next_update, NOW);
+		cr_expect(ocsp_holds(&times, ocsp_default_limits.skew, NOW),
+			  "%s", t->what);
 	}
 }
 
@@ -281,7 +283,7 @@ Test(ocsp_check, wants_a_leaf_of_that_issuer)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		cr_expect_eq(ocsp_check(der, cases[i].leaf, cases[i].issuer,
-					NOW, &times),
+					&ocsp_default_limits, NOW, &times),
 			     cases[i].want, "case %zu", i);
 	for (i = 1; i <= 3; i++)
 		OPENSSL_free((void *)cases[i].issuer.data);
@@ -323,14 +325,138 @@ Test(ocsp_check, stands_any_now_and_leaves_no_error_behind)
 	struct ocsp_times times;
 
 	ERR_clear_error();
-	cr_expect_eq(ocsp_check(der, leaf, issuer, INT64_MAX, &times),
+	cr_expect_eq(ocsp_check(der, leaf, issuer, &ocsp_default_limits,
+				INT64_MAX, &times),
 		     OCSP_EXPIRED);
-	cr_expect_eq(ocsp_check(der, leaf, issuer, INT64_MIN, &times),
+	cr_expect_eq(ocsp_check(der, leaf, issuer, &ocsp_default_limits,
+				INT64_MIN, &times),
 		     OCSP_NOT_YET);
-	cr_expect_eq(ocsp_check(leaf, leaf, issuer, NOW, &times), OCSP_NOT_DER);
-	cr_expect_eq(ocsp_check(der, der, issuer, NOW, &times), OCSP_BAD_LEAF);
+	cr_expect_eq(ocsp_check(leaf, leaf, issuer, &ocsp_default_limits, NOW,
+				&times),
+		     OCSP_NOT_DER);
+	cr_expect_eq(ocsp_check(der, der, issuer, &ocsp_default_limits, NOW,
+				&times),
+		     OCSP_BAD_LEAF);
 	cr_expect_eq(ERR_peek_error(), 0);
 	OPENSSL_free((void *)leaf.data);
 	OPENSSL_free((void *)issuer.data);
 	OPENSSL_free((void *)der.data);
+}
+
+Test(ocsp_check, keeps_to_the_limits_it_is_given)
+{
+	static const struct {
+		struct ocsp_limits limits;
+		struct response_order order;
+		enum ocsp_verdict want;
+		int64_t next_update;
+	} cases[] = {
+		{ { 0, DAY, HOUR }, ONE(.from = -1), OCSP_OK, HOUR },
+		{ { 0, DAY, HOUR }, ONE(.from = 1), OCSP_NOT_YET },
+		{ { 0, DAY, HOUR }, { .produced = 1 }, OCSP_PRODUCED_LATER },
+		{ { 0, DAY, HOUR }, { .produced = -HOUR - 1 },
+		  OCSP_PRODUCED_EARLY },
+		{ { 1, DAY, HOUR }, ONE(.from = 1), OCSP_OK, HOUR },
+		{ { 0, 2 * HOUR, 9 }, ONE(.to = DAY), OCSP_OK, HOUR },
+		{ { 0, HOUR, DAY }, ONE(.to = DAY), OCSP_TOO_OLD },
+		{ { 0, 9, 2 * HOUR }, ONE(.to = NEVER), OCSP_OK, HOUR },
+		{ { 0, DAY, HOUR }, ONE(.to = NEVER), OCSP_TOO_OLD },
+		{ { INT64_MAX, INT64_MAX, INT64_MAX }, ONE(.from = 400 * DAY,
+							   .to = 500 * DAY),
+		  OCSP_OK, 500 * DAY },
+		{ { 0, INT64_MIN, INT64_MIN }, ONE(.to = DAY), OCSP_TOO_OLD },
+		{ { 0, -1, -1 }, ONE(.to = NEVER), OCSP_TOO_OLD },
+	};
+	struct ocsp_bytes leaf = cert_bytes(pki.leaf);
+	struct ocsp_bytes issuer = cert_bytes(pki.issuer);
+	struct ocsp_times times;
+	struct ocsp_bytes der;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		der = make_response(&pki, &cases[i].order);
+		cr_expect_eq(ocsp_check(der, leaf, issuer, &cases[i].limits,
+					NOW, &times),
+			     cases[i].want, "case %zu", i);
+		if (cases[i].want == OCSP_OK)
+			cr_expect_eq(times.next_update,
+				     NOW + cases[i].next_update, "case %zu", i);
+		OPENSSL_free((void *)der.data);
+	}
+	OPENSSL_free((void *)leaf.data);
+	OPENSSL_free((void *)issuer.data);
+}
+
+Test(ocsp_check, says_when_several_answers_hold_at_once)
+{
+	static const struct response_order order = {
+		.answers = { { MINE, .from = -9, .to = 20 },
+			     { MINE, .from = -5, .to = 30 },
+			     { MINE, .from = -7, .to = 40 } },
+	};
+	struct ocsp_times times;
+
+	cr_assert_eq(judge_order(&pki, &order, &times), OCSP_OK);
+	cr_expect_eq(times.this_update, NOW - 5);
+	cr_expect_eq(times.next_update, NOW + 20);
+}
+
+Test(ocsp_check, tells_newer_from_older_and_the_same)
+{
+	static const struct {
+		struct ocsp_times held, fresh;
+		enum ocsp_verdict want;
+		bool same;
+	} cases[] = {
+		{ { 10, 20 }, { 11, 20 }, OCSP_OK, false },
+		{ { 10, 20 }, { 11, 21 }, OCSP_OK, false },
+		{ { 10, 20 }, { 11, 19 }, OCSP_OK, false },
+		{ { 10, 20 }, { 10, 21 }, OCSP_OK, false },
+		{ { 10, 20 }, { 10, 20 }, OCSP_OK, true },
+		{ { 10, 20 }, { 10, 19 }, OCSP_OK, true },
+		{ { 10, 20 }, { 9, 19 }, OCSP_OLDER, false },
+		{ { 10, 20 }, { 9, 20 }, OCSP_OLDER, false },
+		{ { 10, 20 }, { 9, 99 }, OCSP_OLDER, false },
+		{ { INT64_MIN, 0 }, { INT64_MAX, 0 }, OCSP_OK, false },
+	};
+	bool same;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		same = !cases[i].same;
+		cr_expect_eq(ocsp_compare(&cases[i].held, &cases[i].fresh,
+					  &same),
+			     cases[i].want, "case %zu", i);
+		cr_expect_eq(same, cases[i].same, "case %zu", i);
+	}
+}
+
+Test(ocsp_check, holds_from_thisupdate_less_the_skew_to_the_end)
+{
+	static const struct {
+		struct ocsp_times times;
+		int64_t skew, now;
+		bool want;
+	} cases[] = {
+		{ { 1000, 2000 }, 300, 699, false },
+		{ { 1000, 2000 }, 300, 700, true },
+		{ { 1000, 2000 }, 300, 1999, true },
+		{ { 1000, 2000 }, 300, 2000, false },
+		{ { 1000, 2000 }, 0, 999, false },
+		{ { 1000, 2000 }, 0, 1000, true },
+		{ { INT64_MIN, INT64_MAX }, 300, 0, true },
+		{ { INT64_MIN, INT64_MAX }, 300, INT64_MIN, true },
+		{ { INT64_MIN, INT64_MAX }, 300, INT64_MAX, false },
+		{ { INT64_MAX, INT64_MAX }, 300, INT64_MIN, false },
+		{ { INT64_MAX, INT64_MAX }, 300, INT64_MAX - 300, true },
+		{ { INT64_MAX, INT64_MAX }, INT64_MAX, -1, false },
+		{ { INT64_MAX, INT64_MAX }, INT64_MAX, 0, true },
+		{ { 0, 0 }, 300, 0, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(ocsp_holds(&cases[i].times, cases[i].skew,
+					cases[i].now),
+			     cases[i].want, "case %zu", i);
 }

@@ -280,29 +280,23 @@ Test(ocsp_signer, takes_ed25519)
 Test(ocsp_signer, lets_the_delegates_end_shorten_the_response)
 {
 	X509 *cert = delegate((struct cert_order){ .eku = EKU, .to = 60 });
-	struct ocsp_bytes leaf = cert_bytes(pki.leaf);
-	struct ocsp_bytes issuer = cert_bytes(pki.issuer);
 	struct ocsp_bytes der = make_response(
 		&pki, &(struct response_order){ .signer = cert, .key = key });
 	struct ocsp_times times;
 
 	/* notAfter is the last second of validity (RFC 5280 4.1.2.5). */
-	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW, &times), OCSP_OK);
+	cr_expect_eq(judge(&pki, der, &times), OCSP_OK);
 	cr_expect_eq(times.this_update, NOW - HOUR);
 	cr_expect_eq(times.next_update, NOW + 61);
-	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW + 60, &times), OCSP_OK);
-	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW + 61, &times),
+	cr_expect_eq(judge_at(&pki, der, NOW + 60, &times), OCSP_OK);
+	cr_expect_eq(judge_at(&pki, der, NOW + 61, &times),
 		     OCSP_DELEGATE_EXPIRED);
-	OPENSSL_free((void *)leaf.data);
-	OPENSSL_free((void *)issuer.data);
 	OPENSSL_free((void *)der.data);
 	X509_free(cert);
 }
 
 Test(ocsp_signer, refuses_a_flipped_bit_in_any_byte)
 {
-	struct ocsp_bytes leaf = cert_bytes(pki.leaf);
-	struct ocsp_bytes issuer = cert_bytes(pki.issuer);
 	struct ocsp_bytes der =
 		make_response(&pki, &(struct response_order){ 0 });
 	uint8_t *bytes = (uint8_t *)der.data;
@@ -311,12 +305,9 @@ Test(ocsp_signer, refuses_a_flipped_bit_in_any_byte)
 
 	for (i = 0; i < der.len; i++) {
 		bytes[i] ^= 1 << i % 8;
-		cr_expect_neq(ocsp_check(der, leaf, issuer, NOW, &times),
-			      OCSP_OK, "byte %zu", i);
+		cr_expect_neq(judge(&pki, der, &times), OCSP_OK, "byte %zu", i);
 		bytes[i] ^= 1 << i % 8;
 	}
-	cr_expect_eq(ocsp_check(der, leaf, issuer, NOW, &times), OCSP_OK);
+	cr_expect_eq(judge(&pki, der, &times), OCSP_OK);
 	OPENSSL_free(bytes);
-	OPENSSL_free((void *)leaf.data);
-	OPENSSL_free((void *)issuer.data);
 }

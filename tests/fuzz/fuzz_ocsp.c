@@ -80,7 +80,7 @@ static void make_seed(enum mode mode, const struct response_order *order)
 	}
 	blob_prepend(seed, &byte, 1);
 	put_input(&b, seed->data, seed->len);
-	MUST(ocsp_check(blob_bytes(&b), leaf, issuer, NOW, &times) == OCSP_OK);
+	MUST(ocsp_check(blob_bytes(&b), leaf, issuer, &ocsp_default_limits, NOW, &times) == OCSP_OK);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -124,12 +124,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	put_input(&b, data, size);
 	ERR_clear_error();
-	verdict = ocsp_check(blob_bytes(&b), leaf, issuer, NOW, &times);
+	verdict = ocsp_check(blob_bytes(&b), leaf, issuer, &ocsp_default_limits, NOW, &times);
 	MUST(verdict >= OCSP_OK && verdict < OCSP_VERDICTS);
 	MUST(ERR_peek_error() == 0);
 	if (verdict == OCSP_OK) {
 		MUST(times.next_update > NOW);
-		MUST(times.this_update <= NOW + OCSP_SKEW);
+		MUST(times.this_update <= NOW + ocsp_default_limits.skew);
 		MUST(times.next_update > times.this_update);
 		MUST(b.len <= OCSP_MAX_LEN);
 	}
