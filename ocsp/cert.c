@@ -25,7 +25,7 @@ void ocsp_fingerprint(struct ocsp_bytes cert, uint8_t out[OCSP_FINGERPRINT_LEN])
 
 static size_t scheme_len(const char *url, size_t len)
 {
-	static const char *const schemes[] = {"http://", "https://"};
+	static const char *const schemes[] = { "http://", "https://" };
 	size_t i, n;
 
 	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {

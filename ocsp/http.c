@@ -100,7 +100,7 @@ static bool is(struct text t, const char *word)
 /* All before the first @stop outside quotes; @t is moved behind it. */
 static struct text take_until(struct text *t, char stop)
 {
-	struct text part = {t->p, 0};
+	struct text part = { t->p, 0 };
 	bool quoted = false;
 	size_t i;
 
@@ -143,7 +143,7 @@ static bool read_date(struct text t, int64_t *date, bool *two_digits)
 		"%a %b %d %H:%M:%S %Y",
 		"%a, %d-%b-%y %H:%M:%S GMT",
 	};
-	struct tm tm = {0};
+	struct tm tm = { 0 };
 	char copy[48];
 	size_t i;
 
@@ -265,7 +265,7 @@ static void take_status(struct ocsp_http *http, struct text line)
 void ocsp_http_line(struct ocsp_http *http, const char *line, size_t len,
 		    int64_t now)
 {
-	struct text value = {line, len}, name = {line, 0};
+	struct text value = { line, len }, name = { line, 0 };
 	const char *colon;
 
 	if (value.len && line[value.len - 1] == '\n')
