@@ -117,20 +117,15 @@ static enum ocsp_verdict check_signer(struct check *c)
 	return ocsp_check_signer(c->basic, c->issuer, c->now, &c->until);
 }
 
-/* Those of RFC 6960 4.4 that a response may carry; none changes a verdict. */
-static bool is_known(X509_EXTENSION *ext)
+static int extension_nid(X509_EXTENSION *ext)
 {
-	switch (OBJ_obj2nid(X509_EXTENSION_get_object(ext))) {
-	case NID_id_pkix_OCSP_Nonce:
-	case NID_id_pkix_OCSP_CrlID:
-	case NID_id_pkix_OCSP_archiveCutoff:
-	case NID_id_pkix_OCSP_extendedStatus:
-		return true;
-	default:
-		return false;
-	}
+	return OBJ_obj2nid(X509_EXTENSION_get_object(ext));
 }
 
+/*
+ * Known is what has its place here (RFC 6960 4.4) and may be critical: the
+ * extended revoked definition must not be. None changes a verdict.
+ */
 static enum ocsp_verdict check_extensions(struct check *c)
 {
 	int i = -1;
@@ -139,20 +134,23 @@ static enum ocsp_verdict check_extensions(struct check *c)
 		i = OCSP_BASICRESP_get_ext_by_critical(c->basic, 1, i);
 		if (i < 0)
 			return OCSP_OK;
-		if (!is_known(OCSP_BASICRESP_get_ext(c->basic, i)))
+		if (extension_nid(OCSP_BASICRESP_get_ext(c->basic, i)) !=
+		    NID_id_pkix_OCSP_Nonce)
 			return OCSP_CRITICAL_RESPONSE;
 	}
 }
 
 static enum ocsp_verdict check_answer_extensions(OCSP_SINGLERESP *answer)
 {
-	int i = -1;
+	int i = -1, nid;
 
 	for (;;) {
 		i = OCSP_SINGLERESP_get_ext_by_critical(answer, 1, i);
 		if (i < 0)
 			return OCSP_OK;
-		if (!is_known(OCSP_SINGLERESP_get_ext(answer, i)))
+		nid = extension_nid(OCSP_SINGLERESP_get_ext(answer, i));
+		if (nid != NID_id_pkix_OCSP_CrlID &&
+		    nid != NID_id_pkix_OCSP_archiveCutoff)
 			return OCSP_CRITICAL_ANSWER;
 	}
 }

@@ -8,7 +8,10 @@
 #define NEVER INT64_MIN
 #define UNKNOWN_OID "1.2.3.4.5.6.7"
 #define NONCE_OID "1.3.6.1.5.5.7.48.1.2"
+#define CRL_ID_OID "1.3.6.1.5.5.7.48.1.3"
 #define ARCHIVE_CUTOFF_OID "1.3.6.1.5.5.7.48.1.6"
+#define PREFERRED_ALGORITHMS_OID "1.3.6.1.5.5.7.48.1.8" /* of a request */
+#define EXTENDED_REVOKED_OID "1.3.6.1.5.5.7.48.1.9"
 
 struct pki {
 	EVP_PKEY *key, *leaf_key, *other_key;
