@@ -56,7 +56,7 @@ static struct ocsp_bytes find_issuer(const struct config_cert *cert,
 			log_error("event=staple_refused file=\"%s\" error=\""
 				  "the chain %s does not hold the issuer\" "
 				  "remedy=\"name its file with issuer:\"",
-				  cert->staple, cert->chain);
+				  cert->staple_file, cert->chain);
 		return issuer;
 	}
 	issuer = hs_read_cert(cert->issuer, error, sizeof(error));
@@ -76,7 +76,7 @@ static bool is_past(enum ocsp_verdict verdict)
 static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 {
 	static uint8_t der[OCSP_MAX_LEN + 1];
-	ssize_t n = read_staple(cert->staple, der);
+	ssize_t n = read_staple(cert->staple_file, der);
 	struct ocsp_bytes response = { der, n > 0 ? (size_t)n : 0 };
 	enum ocsp_verdict verdict;
 	struct ocsp_bytes issuer;
@@ -84,7 +84,7 @@ static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 	uint8_t *owned = NULL;
 
 	if (n < 0) {
-		log_staple(cert->staple, strerror((int)-n));
+		log_staple(cert->staple_file, strerror((int)-n));
 		return false;
 	}
 	issuer = find_issuer(cert, ctx, &owned);
@@ -95,17 +95,17 @@ static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 	free(owned);
 	if (is_past(verdict)) {
 		log_warn("event=staple_expired file=\"%s\" error=\"%s: "
-			 "certificates are sent without it\"", cert->staple,
+			 "certificates are sent without it\"", cert->staple_file,
 			 ocsp_reason(verdict));
 		return true;
 	}
 	if (verdict != OCSP_OK) {
-		log_staple(cert->staple, ocsp_reason(verdict));
+		log_staple(cert->staple_file, ocsp_reason(verdict));
 		return false;
 	}
 	if (!hs_ctx_set_staple(ctx, response, times.next_update))
 		return true;
-	log_staple(cert->staple, strerror(ENOMEM));
+	log_staple(cert->staple_file, strerror(ENOMEM));
 	return false;
 }
 
@@ -132,7 +132,7 @@ static struct hs_ctx *load(const struct config *config,
 			  error);
 		return NULL;
 	}
-	if (cert->staple && !load_staple(cert, ctx)) {
+	if (cert->staple == CONFIG_STAPLE_FILE && !load_staple(cert, ctx)) {
 		hs_ctx_free(ctx);
 		return NULL;
 	}

@@ -11,7 +11,7 @@
 #include "agent/config_schema.h"
 #include "agent/cpus.h"
 
-#define MAX_FILE (1 << 20)	/* bytes */
+#define MAX_FILE (16 << 20)	/* bytes; 10,000 certificates take 2 MiB */
 
 static int find_user(const char *name, uid_t *uid, gid_t *gid)
 {
@@ -211,10 +211,24 @@ static void free_certs(struct config_cert *certs, size_t n)
 	for (i = 0; i < n; i++) {
 		free(certs[i].chain);
 		free(certs[i].key);
-		free(certs[i].staple);
+		free(certs[i].staple_file);
 		free(certs[i].issuer);
+		free(certs[i].responder);
 	}
 	free(certs);
+}
+
+static void free_ocsp(struct config_ocsp *ocsp)
+{
+	size_t i;
+
+	for (i = 0; i < ocsp->n_responders; i++) {
+		free(ocsp->responders[i].host);
+		free(ocsp->responders[i].url);
+	}
+	free(ocsp->responders);
+	free(ocsp->proxy);
+	free(ocsp->ca);
 }
 
 void config_free(struct config *config)
@@ -224,7 +238,10 @@ void config_free(struct config *config)
 	free_certs(config->certs, config->n_certs);
 	free_listeners(config->listeners, config->n_listeners);
 	free_routes(config->routes, config->n_routes);
+	free_ocsp(&config->ocsp);
 	free(config->control);
+	free(config->state_dir);
+	free(config->stapler_user);
 	free(config->user);
 	free(config->file);
 	free(config);

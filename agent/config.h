@@ -6,12 +6,24 @@
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "ocsp/cert.h"
+
 enum config_ktls { CONFIG_KTLS_PREFER, CONFIG_KTLS_REQUIRE, CONFIG_KTLS_OFF };
+/*
+ * Where a certificate's staple comes from: fetched (a certificate that says so
+ * itself is MUST also with AUTO), or a file, or there is none.
+ */
+enum config_staple {
+	CONFIG_STAPLE_AUTO, CONFIG_STAPLE_MUST, CONFIG_STAPLE_OFF,
+	CONFIG_STAPLE_FILE
+};
+
 /* A place in the file, from 1, for errors found after loading. */
 struct config_mark {
 	const char *file;	/* as it was given to config_load() */
@@ -22,8 +34,10 @@ struct config_mark {
 struct config_cert {
 	struct config_mark mark;
 	char *chain, *key;
-	char *staple;		/* NULL: off */
+	enum config_staple staple;
+	char *staple_file;	/* NULL, but with CONFIG_STAPLE_FILE */
 	char *issuer;		/* NULL: taken from the chain */
+	char *responder;	/* URL; NULL: the certificate's own */
 };
 
 struct config_listener {
@@ -51,21 +65,48 @@ struct config_route {
 	unsigned int hold_timeout_ms;
 };
 
+/* Ask @url where certificates name a responder on @host. */
+struct config_responder {
+	struct config_mark mark;
+	char *host;		/* lower case, no port; "[...]" if IPv6; unique */
+	char *url;
+};
+
+/* URLs are http or https, shorter than OCSP_URL_MAX, and have a host. */
+struct config_ocsp {
+	unsigned int timeout_ms;	/* of each transfer */
+	unsigned int min_interval_s, max_interval_s;	/* 0 < min <= max */
+	unsigned int start_wait_ms;	/* 0: do not wait */
+	unsigned int per_host;		/* fetches at a time, at least 1 */
+	enum ocsp_hash hash;		/* of CertIDs */
+	char *proxy;		/* "http://HOST:PORT"; NULL: none */
+	char *ca;		/* PEM file; NULL: the system's */
+	bool missing_refuse;	/* must, and no staple: end the handshake */
+	bool revoked_staple;	/* and not: keep the good one while it holds */
+	struct config_responder *responders;
+	size_t n_responders;	/* may be 0 */
+};
+
 struct config {
 	char *file;
 	unsigned int workers;	/* auto resolved, at least 1 */
 	char *user;		/* looked up only when started as root; */
 	uid_t uid;		/* otherwise these two are the process's own */
 	gid_t gid;
+	char *stapler_user;	/* likewise; started as root, and there is no */
+	uid_t stapler_uid;	/* such account: -1, wrong only when a stapler */
+	gid_t stapler_gid;	/* is needed */
 	enum config_ktls ktls;
+	char *state_dir;	/* may be missing */
 	char *control;		/* fits sun_path with its NUL */
 	unsigned int handshake_timeout_ms, drain_timeout_ms;
-	struct config_cert *certs;	/* exactly one for now */
+	struct config_cert *certs;	/* at least one */
 	size_t n_certs;
 	struct config_listener *listeners;	/* at least one */
 	size_t n_listeners;
 	struct config_route *routes;	/* at least one; not all need be used */
 	size_t n_routes;
+	struct config_ocsp ocsp;
 };
 
 /*

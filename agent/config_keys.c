@@ -11,6 +11,7 @@
 #include "agent/config_value.h"
 
 #define MAX_WORKERS 1024
+#define MAX_CERTS 10000
 #define MAX_LISTENERS 256
 #define MAX_ROUTES 256
 #define MAX_UIDS 1024
@@ -21,29 +22,76 @@
 #define SECOND 1000
 #define HOUR (3600 * SECOND)
 
-/* The account of the workers; nobody needs it unless there is root to drop. */
-static CONFIG_READER(read_user)
+/*
+ * The account of processes; nobody needs it unless there is root to drop.
+ * Returns 0, -ENOENT when it is missing, -EINVAL after complaining.
+ */
+static int find_account(struct config_reader *r, const struct config_key *key,
+			const yaml_node_t *node, char **user, uid_t *uid,
+			gid_t *gid)
 {
-	struct config *config = item;
 	const char *name = config_text(r, key, node, "an account");
 	int ret;
 
 	if (!name)
-		return;
-	config->user = config_copy(r, name);
-	config->uid = r->env->geteuid();
-	config->gid = r->env->getegid();
-	if (config->uid)
-		return;
-	ret = r->env->find_user(name, &config->uid, &config->gid);
-	if (ret == -ENOENT)
+		return -EINVAL;
+	*user = config_copy(r, name);
+	*uid = r->env->geteuid();
+	*gid = r->env->getegid();
+	if (*uid)
+		return 0;
+	ret = r->env->find_user(name, uid, gid);
+	if (!ret || ret == -ENOENT)
+		return ret;
+	config_expected(r, key, node, "an account (%s)", strerror(-ret));
+	return -EINVAL;
+}
+
+static CONFIG_READER(read_user)
+{
+	struct config *config = item;
+
+	if (find_account(r, key, node, &config->user, &config->uid,
+			 &config->gid) == -ENOENT)
 		config_error(r, &node->start_mark, key->name,
 			     "expected an account that exists, found %s: name "
 			     "another, or create it with useradd --system %s",
-			     config_found(node).text, name);
-	else if (ret)
-		config_expected(r, key, node, "an account (%s)",
-				strerror(-ret));
+			     config_found(node).text,
+			     (char *)node->data.scalar.value);
+}
+
+/* Without it only what is to be fetched has a fault, and who knows that yet. */
+static CONFIG_READER(read_stapler_user)
+{
+	struct config *config = item;
+
+	if (find_account(r, key, node, &config->stapler_user,
+			 &config->stapler_uid,
+			 &config->stapler_gid) != -ENOENT)
+		return;
+	config->stapler_uid = -1;
+	config->stapler_gid = -1;
+}
+
+static CONFIG_READER(read_staple)
+{
+	static const char *const words[] = {
+		[CONFIG_STAPLE_AUTO] = "auto",
+		[CONFIG_STAPLE_MUST] = "must",
+		[CONFIG_STAPLE_OFF] = "off",
+	};
+	struct config_cert *cert = item;
+	const char *text = config_text(r, key, node, "auto, must, off or the "
+				       "path of a file");
+	size_t i;
+
+	if (!text)
+		return;
+	for (i = 0; i < LENGTH(words) && strcmp(text, words[i]); i++)
+		;
+	cert->staple = i < LENGTH(words) ? i : CONFIG_STAPLE_FILE;
+	if (cert->staple == CONFIG_STAPLE_FILE)
+		config_store_path(r, key, text, item);
 }
 
 /* Complain if the socket path of @node is one that was read before. */
@@ -150,17 +198,15 @@ static const char *const ktls_words[] = {
 
 static const char *const no_consumer_words[] = { "hold", NULL };
 
-#define FIELD(type, field) .offset = offsetof(struct type, field)
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
 static const struct config_key cert_keys[] = {
 	{ "chain", config_read_path, FIELD(config_cert, chain),
 	  .required = true },
 	{ "key", config_read_path, FIELD(config_cert, key),
 	  .required = true },
-	{ "staple", config_read_path_or_off, FIELD(config_cert, staple),
-	  .preset = "off" },
+	{ "staple", read_staple, FIELD(config_cert, staple_file),
+	  .preset = "auto" },
 	{ "issuer", config_read_path, FIELD(config_cert, issuer) },
+	{ "responder", config_read_url, FIELD(config_cert, responder) },
 };
 
 static const struct config_table cert_table = {
@@ -228,8 +274,12 @@ static const struct config_key file_keys[] = {
 	{ "workers", config_read_workers, FIELD(config, workers),
 	  .preset = "auto", .min = 1, .max = MAX_WORKERS },
 	{ "user", read_user, FIELD(config, user), .preset = "ktlsd" },
+	{ "stapler_user", read_stapler_user, FIELD(config, stapler_user),
+	  .preset = "ktlsd-ocsp" },
 	{ "ktls", config_read_word, FIELD(config, ktls),
 	  .preset = "prefer", .words = ktls_words },
+	{ "state_dir", config_read_path, FIELD(config, state_dir),
+	  .preset = "/var/lib/ktlsd" },
 	{ "control", read_socket_path, FIELD(config, control),
 	  .preset = "/run/ktlsd/control.sock" },
 	{ "handshake_timeout", config_read_duration,
@@ -240,13 +290,15 @@ static const struct config_key file_keys[] = {
 	  .preset = "30s", .min = 0, .max = 24 * HOUR },
 	{ "certificates", config_read_list, FIELD(config, certs),
 	  .count = offsetof(struct config, n_certs), .required = true,
-	  .min = 1, .max = 1, .table = &cert_table },
+	  .min = 1, .max = MAX_CERTS, .table = &cert_table },
 	{ "routes", config_read_list, FIELD(config, routes),
 	  .count = offsetof(struct config, n_routes), .required = true,
 	  .min = 1, .max = MAX_ROUTES, .table = &route_table },
 	{ "listeners", config_read_list, FIELD(config, listeners),
 	  .count = offsetof(struct config, n_listeners), .required = true,
 	  .min = 1, .max = MAX_LISTENERS, .table = &listener_table },
+	{ "ocsp", config_read_map, FIELD(config, ocsp),
+	  .table = &config_ocsp_keys },
 };
 
 const struct config_table config_keys = {

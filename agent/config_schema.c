@@ -60,12 +60,13 @@ static void unknown_key(struct config_reader *r,
 {
 	struct config_found found = config_found(node);
 	const char *meant = nearest(table, name);
-	char all[160] = "";
+	char all[200] = "";
 	size_t i, len = 0;
 
 	for (i = 0; i < table->n_keys; i++)
 		len += snprintf(all + len, sizeof(all) - len, "%s%s",
 				i ? ", " : "", table->keys[i].name);
+	assert(len < sizeof(all));
 	if (meant)
 		config_error(r, &node->start_mark, found.text,
 			     "unknown key, did you mean \"%s\"?", meant);
@@ -125,14 +126,15 @@ static void take_pair(struct config_reader *r, const char *mapping,
 static void read_default(struct config_reader *r, const struct config_key *key,
 			 const yaml_node_t *mapping, void *item)
 {
-	yaml_node_t node = {
-		.type = YAML_SCALAR_NODE,
-		.data.scalar.value = (yaml_char_t *)key->preset,
-		.start_mark = mapping->start_mark,
-	};
+	yaml_node_t node = { .start_mark = mapping->start_mark };
 
 	if (key->preset) {
+		node.type = YAML_SCALAR_NODE;
+		node.data.scalar.value = (yaml_char_t *)key->preset;
 		node.data.scalar.length = strlen(key->preset);
+		key->read(r, key, &node, item);
+	} else if (key->read == config_read_map) {
+		node.type = YAML_MAPPING_NODE;
 		key->read(r, key, &node, item);
 	} else if (key->required) {
 		config_error(r, &mapping->start_mark, key->name,
@@ -248,4 +250,11 @@ void config_read_list(struct config_reader *r, const struct config_key *key,
 				    items + i * table->size);
 		*count = i + 1;
 	}
+}
+
+void config_read_map(struct config_reader *r, const struct config_key *key,
+		     const yaml_node_t *node, void *item)
+{
+	config_read_mapping(r, key->name, key->table, node,
+			    (char *)item + key->offset);
 }

@@ -14,6 +14,10 @@
 
 #define CONFIG_MAX_KEYS 16	/* of one mapping */
 
+/* For tables: where a key's value goes, and how many keys there are. */
+#define FIELD(type, field) .offset = offsetof(struct type, field)
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
 /*
  * struct config_key - a key of a mapping
  * @read:   takes the value into the struct @item; complains by config_error()
@@ -22,7 +26,7 @@
  * @preset: default, written as in a file; NULL: the field stays as it is
  * @min:    smallest and largest number, duration in ms, or number of items
  * @words:  what may be said, NULL-terminated
- * @table:  keys of a list's items
+ * @table:  keys of a list's items, or of a mapping
  */
 struct config_key {
 	const char *name;
@@ -51,6 +55,8 @@ struct config_table {
 
 /* The keys of the whole file: config_keys.c */
 extern const struct config_table config_keys;
+/* The keys below ocsp, which fill a struct config_ocsp: config_ocsp.c */
+extern const struct config_table config_ocsp_keys;
 
 /* Read @node into @item, all of the table's keys and defaults. */
 void config_read_mapping(struct config_reader *r, const char *name,
@@ -59,6 +65,12 @@ void config_read_mapping(struct config_reader *r, const char *name,
 /* A key's reader: a list of mappings, @min to @max of them. */
 void config_read_list(struct config_reader *r, const struct config_key *key,
 		      const yaml_node_t *node, void *item);
+/*
+ * A key's reader: a mapping, into the struct that the key's field is. A mapping
+ * that is not there is one without keys, whose defaults apply.
+ */
+void config_read_map(struct config_reader *r, const struct config_key *key,
+		     const yaml_node_t *node, void *item);
 
 /*
  * config_parse - config_load() of bytes in memory

@@ -124,25 +124,46 @@ static struct duration_text duration_text(unsigned int ms)
 	return d;
 }
 
-CONFIG_READER(config_read_duration)
+static int find_duration(struct config_reader *r, const struct config_key *key,
+			 const yaml_node_t *node, unsigned int *ms)
 {
 	static const char *const form =
 		"a duration such as 500ms, 10s, 2m or 1h";
 	const char *text = config_text(r, key, node, form);
-	unsigned int ms;
 	int ret;
 
 	if (!text)
-		return;
-	ret = parse_duration(text, key->max, &ms);
+		return -EINVAL;
+	ret = parse_duration(text, key->max, ms);
+	if (!ret && *ms >= key->min)
+		return 0;
 	if (ret == -EINVAL)
 		config_expected(r, key, node, "%s", form);
-	else if (ret || ms < key->min)
+	else
 		config_expected(r, key, node, "a duration from %s to %s",
 				duration_text(key->min).text,
 				duration_text(key->max).text);
-	else
+	return -EINVAL;
+}
+
+CONFIG_READER(config_read_duration)
+{
+	unsigned int ms;
+
+	if (!find_duration(r, key, node, &ms))
 		*(unsigned int *)config_field(key, item) = ms;
+}
+
+CONFIG_READER(config_read_seconds)
+{
+	unsigned int ms;
+
+	if (find_duration(r, key, node, &ms))
+		return;
+	if (ms % 1000)
+		config_expected(r, key, node, "a duration of whole seconds");
+	else
+		*(unsigned int *)config_field(key, item) = ms / 1000;
 }
 
 /* "prefer, require or off" */
@@ -185,6 +206,14 @@ CONFIG_READER(config_read_word)
 		memcpy(config_field(key, item), &i, sizeof(i));
 }
 
+CONFIG_READER(config_read_choice)
+{
+	unsigned int i;
+
+	if (!find_word(r, key, node, &i))
+		*(bool *)config_field(key, item) = i;
+}
+
 CONFIG_READER(config_check_word)
 {
 	unsigned int i;
@@ -193,7 +222,7 @@ CONFIG_READER(config_check_word)
 	find_word(r, key, node, &i);
 }
 
-static void store_path(struct config_reader *r, const struct config_key *key,
+void config_store_path(struct config_reader *r, const struct config_key *key,
 		       const char *path, void *item)
 {
 	const char *slash = path[0] == '/' ? NULL : strrchr(r->file, '/');
@@ -211,16 +240,7 @@ CONFIG_READER(config_read_path)
 	const char *path = config_text(r, key, node, "a path");
 
 	if (path)
-		store_path(r, key, path, item);
-}
-
-CONFIG_READER(config_read_path_or_off)
-{
-	const char *path = config_text(r, key, node,
-				       "off or the path of a file");
-
-	if (path && strcmp(path, "off"))
-		store_path(r, key, path, item);
+		config_store_path(r, key, path, item);
 }
 
 CONFIG_READER(config_read_mode)

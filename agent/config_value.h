@@ -15,10 +15,11 @@
 CONFIG_READER(config_read_number);	/* unsigned int */
 CONFIG_READER(config_read_workers);	/* unsigned int, or "auto" */
 CONFIG_READER(config_read_duration);	/* unsigned int, ms */
+CONFIG_READER(config_read_seconds);	/* unsigned int, s */
 CONFIG_READER(config_read_word);	/* enum: index into key->words */
+CONFIG_READER(config_read_choice);	/* bool: the second of two words */
 CONFIG_READER(config_check_word);	/* nothing is stored */
 CONFIG_READER(config_read_path);	/* char *, relative to the file */
-CONFIG_READER(config_read_path_or_off);	/* char *, NULL: off */
 CONFIG_READER(config_read_mode);	/* mode_t, octal */
 CONFIG_READER(config_read_uid);		/* uid_t, number or account */
 CONFIG_READER(config_read_gid);		/* gid_t, number or group */
@@ -26,6 +27,10 @@ CONFIG_READER(config_read_gid);		/* gid_t, number or group */
 CONFIG_READER(config_read_bind);	/* and addr, addr_len */
 CONFIG_READER(config_read_alpn);	/* and alpn_len */
 CONFIG_READER(config_read_route);	/* index of the route of that name */
+/* In config_url.c */
+CONFIG_READER(config_read_url);		/* char *, http or https */
+CONFIG_READER(config_read_proxy);	/* char *, "http://HOST:PORT" */
+CONFIG_READER(config_read_host);	/* char *, as in a URL, lower case */
 
 /* Where the key's value goes. */
 static inline void *config_field(const struct config_key *key, void *item)
@@ -33,6 +38,9 @@ static inline void *config_field(const struct config_key *key, void *item)
 	return (char *)item + key->offset;
 }
 
+/* config_store_path - into the key's field, relative to the file */
+void config_store_path(struct config_reader *r, const struct config_key *key,
+		       const char *path, void *item);
 /*
  * config_text - a scalar's text; NULL after complaining that it is empty, no
  * scalar, or holds a NUL

@@ -128,7 +128,8 @@ static void write_staple(int status, long from, long to)
 	ASN1_TIME_free(this);
 	ASN1_TIME_free(next);
 	ASN1_TIME_free(when);
-	cert.staple = staple;
+	cert.staple = CONFIG_STAPLE_FILE;
+	cert.staple_file = staple;
 }
 
 /* What a client that asks for a staple is told. */
@@ -234,7 +235,7 @@ static void refuses(const char *what)
 	cr_expect_null(load(), "%s", what);
 	cr_expect(strstr(said(), "error event=staple_refused"), "%s: %s",
 		  what, said());
-	cr_expect(strstr(said(), cert.staple), "%s: %s", what, said());
+	cr_expect(strstr(said(), cert.staple_file), "%s: %s", what, said());
 }
 
 Test(certs, refuses_a_staple_that_was_never_right, .init = start,
@@ -258,9 +259,9 @@ Test(certs, refuses_a_staple_that_was_never_right, .init = start,
 		fputc('x', f);
 	fclose(f);
 	refuses("too long");
-	cert.staple = (char *)"/nonexistent/staple.der";
+	cert.staple_file = (char *)"/nonexistent/staple.der";
 	refuses("missing");
-	cert.staple = duo.pki.dir;
+	cert.staple_file = duo.pki.dir;
 	refuses("a folder");
 }
 
@@ -275,7 +276,7 @@ Test(certs, leaves_no_descriptor_open, .init = start, .fini = stop)
 	contexts = load();
 	certs_free(contexts, 2);
 	cr_assert_eq(case_fds(), before);
-	cert.staple = duo.pki.dir;
+	cert.staple_file = duo.pki.dir;
 	load();
 	cr_assert_eq(case_fds(), before);
 }

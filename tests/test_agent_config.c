@@ -65,7 +65,8 @@ Test(agent_config, fills_in_every_default_of_the_items)
 
 	cr_expect_str_eq(c->certs[0].chain, "etc/a.pem");
 	cr_expect_str_eq(c->certs[0].key, "etc/a.key");
-	cr_expect_null(c->certs[0].staple);
+	cr_expect_eq(c->certs[0].staple, CONFIG_STAPLE_AUTO);
+	cr_expect_null(c->certs[0].staple_file);
 	cr_expect_null(c->certs[0].issuer);
 	cr_expect_str_eq(c->listeners[0].bind, "*:443");
 	cr_expect_eq(c->listeners[0].route, 0);
@@ -99,7 +100,8 @@ Test(agent_config, takes_every_key_of_the_file)
 	cr_expect_eq(c->drain_timeout_ms, 120000);
 	cr_expect_str_eq(c->certs[0].chain, "/pki/a.pem");
 	cr_expect_str_eq(c->certs[0].key, "etc/sub/a.key");
-	cr_expect_str_eq(c->certs[0].staple, "etc/a.der");
+	cr_expect_eq(c->certs[0].staple, CONFIG_STAPLE_FILE);
+	cr_expect_str_eq(c->certs[0].staple_file, "etc/a.der");
 	cr_expect_str_eq(c->certs[0].issuer, "etc/ca.pem");
 	config_free(c);
 }
@@ -251,13 +253,13 @@ Test(agent_config, refuses_files_that_cannot_be_read)
 			 "No such file or directory\n"), "%s", errors);
 	free(errors);
 
-	big = calloc(1, (1 << 20) + 1);
-	memset(big, '\n', (1 << 20) + 1);
-	cr_expect_null(load(big, (1 << 20) + 1, &errors));
-	cr_expect(strstr(errors, "/f: expected at most 1048576 bytes, found "
+	big = calloc(1, (16 << 20) + 1);
+	memset(big, '\n', (16 << 20) + 1);
+	cr_expect_null(load(big, (16 << 20) + 1, &errors));
+	cr_expect(strstr(errors, "/f: expected at most 16777216 bytes, found "
 			 "more\n"), "%s", errors);
 	free(errors);
-	cr_expect_null(load(big, 1 << 20, &errors));
+	cr_expect_null(load(big, 16 << 20, &errors));
 	cr_expect(strstr(errors, "found an empty file\n"), "%s", errors);
 	free(errors);
 	free(big);

@@ -162,15 +162,6 @@ Test(agent_config_value, resolves_paths_beside_a_file_without_folder)
 	config_free(config);
 }
 
-Test(agent_config_value, has_no_staple_when_it_is_off)
-{
-	struct config *config = case_good(ROUTES LISTENERS
-		"certificates: [{chain: a, key: b, staple: off}]\n");
-
-	cr_expect_null(config->certs[0].staple);
-	config_free(config);
-}
-
 Test(agent_config_value, refuses_what_is_no_path)
 {
 	static const struct config_case cases[] = {
@@ -178,7 +169,8 @@ Test(agent_config_value, refuses_what_is_no_path)
 		  "\"a\\0b\"}]\n" ROUTES LISTENERS,
 		  "etc/f:1:24: chain: expected a path, found a list\n"
 		  "etc/f:1:34: key: expected a path, found \"\"\n"
-		  "etc/f:1:46: staple: expected off or the path of a file, "
+		  "etc/f:1:46: staple: expected auto, must, off or the path of a "
+		  "file, "
 		  "found nothing\n"
 		  "etc/f:1:56: issuer: expected a path, found a NUL "
 		  "character\n" },
