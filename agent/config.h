@@ -68,7 +68,7 @@ struct config_route {
 /* Ask @url where certificates name a responder on @host. */
 struct config_responder {
 	struct config_mark mark;
-	char *host;		/* lower case, no port; "[...]" if IPv6; unique */
+	char *host;		/* lower case, without port; unique */
 	char *url;
 };
 
@@ -93,9 +93,9 @@ struct config {
 	char *user;		/* looked up only when started as root; */
 	uid_t uid;		/* otherwise these two are the process's own */
 	gid_t gid;
-	char *stapler_user;	/* likewise; started as root, and there is no */
-	uid_t stapler_uid;	/* such account: -1, wrong only when a stapler */
-	gid_t stapler_gid;	/* is needed */
+	char *stapler_user;	/* likewise; but both -1 for a missing account, */
+	uid_t stapler_uid;	/* which is wrong only if a stapler is needed */
+	gid_t stapler_gid;
 	enum config_ktls ktls;
 	char *state_dir;	/* may be missing */
 	char *control;		/* fits sun_path with its NUL */

@@ -39,8 +39,8 @@ static bool is_port(const char *text, size_t len)
 }
 
 /*
- * What stands behind scheme, host and port: a path, a query, or nothing. NULL: it
- * is no such URL, of RFC 3986 without user information and fragment.
+ * What stands behind scheme, host and port: a path, a query, or nothing; NULL if
+ * it is no such URL (RFC 3986), or has user information or a fragment.
  */
 static const char *skip_authority(const char *url, const char *scheme,
 				  bool *has_port)

@@ -169,9 +169,8 @@ Test(agent_config_value, refuses_what_is_no_path)
 		  "\"a\\0b\"}]\n" ROUTES LISTENERS,
 		  "etc/f:1:24: chain: expected a path, found a list\n"
 		  "etc/f:1:34: key: expected a path, found \"\"\n"
-		  "etc/f:1:46: staple: expected auto, must, off or the path of a "
-		  "file, "
-		  "found nothing\n"
+		  "etc/f:1:46: staple: expected auto, must, off or the path of "
+		  "a file, found nothing\n"
 		  "etc/f:1:56: issuer: expected a path, found a NUL "
 		  "character\n" },
 	};

@@ -199,17 +199,24 @@ trap 'exit 143' TERM
 # ---- ktlsd -----------------------------------------------------------------
 
 # config [KEY=VALUE...] - print a configuration with one listener and route
-# "web". Keys: workers ktls chain key staple issuer bind alpn tickets backlog
-# handoff queue hold_timeout handshake_timeout drain_timeout; `route=LINE` adds
-# a line to the route and `top=LINE` one at the top level, both repeatable.
+# "web". Keys: workers user stapler_user (nobody) state_dir ($DIR/state) ktls
+# chain key staple ($PKI/good.der) issuer bind alpn tickets backlog handoff queue
+# hold_timeout handshake_timeout drain_timeout; `cert=LINE` adds a line to the
+# certificate (cert='responder: http://127.0.0.1:80/'), `ocsp=LINE` one below
+# ocsp (ocsp='timeout: 1s'), `route=LINE` one to the route and `top=LINE` one at
+# the top level, all repeatable; `certs=FILE` takes the list of certificates, its
+# items as they stand below `certificates:`, from there instead.
 config() {
 	local workers=2 ktls=prefer chain=$PKI/ec-chain.pem key=$PKI/ec.key
 	local staple=$PKI/good.der issuer='' bind=127.0.0.1:0 tickets=2
 	local alpn='[http/1.1]' backlog=4096 handoff=$DIR/web.sock queue=1024
 	local hold_timeout=30s handshake_timeout=10s drain_timeout=5s
-	local route=() top=() arg
+	local user=nobody stapler_user=nobody state_dir=$DIR/state certs=''
+	local cert=() ocsp=() route=() top=() arg
 	for arg; do
 		case $arg in
+		cert=*) cert+=("${arg#*=}") ;;
+		ocsp=*) ocsp+=("${arg#*=}") ;;
 		route=*) route+=("${arg#*=}") ;;
 		top=*) top+=("${arg#*=}") ;;
 		*=*) printf -v "${arg%%=*}" %s "${arg#*=}" ;;
@@ -217,16 +224,13 @@ config() {
 	done
 	cat <<-END
 		workers: $workers
-		user: nobody
+		user: $user
 		ktls: $ktls
 		control: $DIR/control.sock
 		handshake_timeout: $handshake_timeout
 		drain_timeout: $drain_timeout
-		certificates:
-		  - chain: $chain
-		    key: $key
-		    staple: $staple
-		${issuer:+    issuer: $issuer}
+		stapler_user: $stapler_user
+		state_dir: $state_dir
 		listeners:
 		  - bind: "$bind"
 		    route: web
@@ -240,6 +244,15 @@ config() {
 		    hold_timeout: $hold_timeout
 	END
 	[ ${#route[@]} -eq 0 ] || printf '    %s\n' "${route[@]}"
+	echo 'certificates:'
+	if [ -n "$certs" ]; then
+		printf '%s\n' "$(<"$certs")"
+	else
+		printf '%s\n' "  - chain: $chain" "    key: $key" \
+			"    staple: $staple" ${issuer:+"    issuer: $issuer"} \
+			"${cert[@]/#/    }"
+	fi
+	[ ${#ocsp[@]} -eq 0 ] || printf '%s\n' 'ocsp:' "${ocsp[@]/#/  }"
 	[ ${#top[@]} -eq 0 ] || printf '%s\n' "${top[@]}"
 }
 

@@ -33,6 +33,7 @@ a bare number for a duration|s/handshake_timeout: 10s/handshake_timeout: 10/|5:2
 no YAML|s/^workers: 2/workers: [/|[0-9]+:[0-9]+:
 a route that is not there|s/route: web/route: wbe/|[0-9]+:[0-9]+:.*wbe
 a value that is none of the three|s/^ktls: .*/ktls: perhaps/|3:7:.*(prefer|require|off)
+a proxy that is no URL|1i ocsp: {proxy: none}|1:15: proxy: .*none
 an account that is not there|s/^user: .*/user: no-such-account/|2:7:.*no-such-account
 END
 
