@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the configuration's tests share: a made-up system, and files as text.
- * The system has 3 CPUs, root is (0, 0), ktlsd (990, 991), www (33, 34).
+ * The system has 3 CPUs, root is (0, 0), ktlsd (990, 991), ktlsd-ocsp (992,
+ * 993), www (33, 34).
  */
 #ifndef TESTS_CONFIG_CASE_H
 #define TESTS_CONFIG_CASE_H
@@ -33,14 +34,26 @@ static inline gid_t case_getegid(void)
 
 static inline int case_find_user(const char *name, uid_t *uid, gid_t *gid)
 {
+	static const struct {
+		const char *name;
+		uid_t uid;
+		gid_t gid;
+	} accounts[] = {
+		{ "root", 0, 0 }, { "ktlsd", 990, 991 },
+		{ "ktlsd-ocsp", 992, 993 }, { "www", 33, 34 },
+	};
+	size_t i;
+
 	if (!strcmp(name, "broken"))
 		return -EIO;
-	if (strcmp(name, "root") && strcmp(name, "ktlsd") &&
-	    strcmp(name, "www"))
-		return -ENOENT;
-	*uid = name[0] == 'r' ? 0 : name[0] == 'k' ? 990 : 33;
-	*gid = name[0] == 'r' ? 0 : name[0] == 'k' ? 991 : 34;
-	return 0;
+	for (i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++) {
+		if (strcmp(accounts[i].name, name))
+			continue;
+		*uid = accounts[i].uid;
+		*gid = accounts[i].gid;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 static inline int case_find_group(const char *name, gid_t *gid)

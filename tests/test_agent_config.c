@@ -14,11 +14,17 @@ static const char every_key[] =
 	"control: /run/c.sock\n"
 	"handshake_timeout: 1500ms\n"
 	"drain_timeout: 2m\n"
+	"stapler_user: root\n"
+	"state_dir: state\n"
 	"certificates:\n"
 	"  - chain: /pki/a.pem\n"
 	"    key: sub/a.key\n"
 	"    staple: a.der\n"
 	"    issuer: ca.pem\n"
+	"    responder: http://r.example/a?b\n"
+	"  - {chain: b.pem, key: b.key, staple: must}\n"
+	"  - {chain: c.pem, key: c.key, staple: off}\n"
+	"  - {chain: d.pem, key: d.key, staple: ./auto}\n"
 	"listeners:\n"
 	"  - bind: \"127.0.0.1:0\"\n"
 	"    route: api\n"
@@ -38,7 +44,22 @@ static const char every_key[] =
 	"    allow_uids: [www, 1234]\n"
 	"    queue: 32\n"
 	"    no_consumer: hold\n"
-	"    hold_timeout: 1h\n";
+	"    hold_timeout: 1h\n"
+	"ocsp:\n"
+	"  timeout: 1500ms\n"
+	"  min_interval: 1m\n"
+	"  max_interval: 2h\n"
+	"  start_wait: 0s\n"
+	"  per_host: 256\n"
+	"  hash: sha256\n"
+	"  proxy: http://proxy.example:3128\n"
+	"  ca: responders.pem\n"
+	"  missing: serve\n"
+	"  revoked: staple\n"
+	"  responders:\n"
+	"    - host: OCSP.Example.com\n"
+	"      url: https://10.0.0.1:8080/x\n"
+	"    - {host: '[2001:DB8::1]', url: http://b}\n";
 
 Test(agent_config, fills_in_every_default_of_the_file)
 {
@@ -49,7 +70,11 @@ Test(agent_config, fills_in_every_default_of_the_file)
 	cr_expect_str_eq(c->user, "ktlsd");
 	cr_expect_eq(c->uid, 990);
 	cr_expect_eq(c->gid, 991);
+	cr_expect_str_eq(c->stapler_user, "ktlsd-ocsp");
+	cr_expect_eq(c->stapler_uid, 992);
+	cr_expect_eq(c->stapler_gid, 993);
 	cr_expect_eq(c->ktls, CONFIG_KTLS_PREFER);
+	cr_expect_str_eq(c->state_dir, "/var/lib/ktlsd");
 	cr_expect_str_eq(c->control, "/run/ktlsd/control.sock");
 	cr_expect_eq(c->handshake_timeout_ms, 10000);
 	cr_expect_eq(c->drain_timeout_ms, 30000);
@@ -68,6 +93,7 @@ Test(agent_config, fills_in_every_default_of_the_items)
 	cr_expect_eq(c->certs[0].staple, CONFIG_STAPLE_AUTO);
 	cr_expect_null(c->certs[0].staple_file);
 	cr_expect_null(c->certs[0].issuer);
+	cr_expect_null(c->certs[0].responder);
 	cr_expect_str_eq(c->listeners[0].bind, "*:443");
 	cr_expect_eq(c->listeners[0].route, 0);
 	cr_expect_null(c->listeners[0].alpn);
@@ -86,6 +112,33 @@ Test(agent_config, fills_in_every_default_of_the_items)
 	config_free(c);
 }
 
+static void expect_default_ocsp(const char *text)
+{
+	struct config *c = case_good(text);
+	struct config_ocsp *o = &c->ocsp;
+
+	cr_expect_eq(o->timeout_ms, 10000);
+	cr_expect_eq(o->min_interval_s, 300);
+	cr_expect_eq(o->max_interval_s, 86400);
+	cr_expect_eq(o->start_wait_ms, 5000);
+	cr_expect_eq(o->per_host, 4);
+	cr_expect_eq(o->hash, OCSP_SHA1);
+	cr_expect_null(o->proxy);
+	cr_expect_null(o->ca);
+	cr_expect(o->missing_refuse);
+	cr_expect_not(o->revoked_staple);
+	cr_expect_null(o->responders);
+	cr_expect_eq(o->n_responders, 0);
+	config_free(c);
+}
+
+Test(agent_config, fills_in_every_default_of_stapling)
+{
+	expect_default_ocsp(REST);
+	expect_default_ocsp(REST "ocsp: {}\n");
+	expect_default_ocsp(REST "ocsp: {responders: []}\n");
+}
+
 Test(agent_config, takes_every_key_of_the_file)
 {
 	struct config *c = case_good(every_key);
@@ -98,11 +151,50 @@ Test(agent_config, takes_every_key_of_the_file)
 	cr_expect_str_eq(c->control, "/run/c.sock");
 	cr_expect_eq(c->handshake_timeout_ms, 1500);
 	cr_expect_eq(c->drain_timeout_ms, 120000);
+	cr_expect_str_eq(c->stapler_user, "root");
+	cr_expect_eq(c->stapler_uid, 0);
+	cr_expect_str_eq(c->state_dir, "etc/state");
+	config_free(c);
+}
+
+Test(agent_config, takes_every_key_of_certificates)
+{
+	struct config *c = case_good(every_key);
+
+	cr_assert_eq(c->n_certs, 4);
 	cr_expect_str_eq(c->certs[0].chain, "/pki/a.pem");
 	cr_expect_str_eq(c->certs[0].key, "etc/sub/a.key");
 	cr_expect_eq(c->certs[0].staple, CONFIG_STAPLE_FILE);
 	cr_expect_str_eq(c->certs[0].staple_file, "etc/a.der");
 	cr_expect_str_eq(c->certs[0].issuer, "etc/ca.pem");
+	cr_expect_str_eq(c->certs[0].responder, "http://r.example/a?b");
+	cr_expect_eq(c->certs[1].staple, CONFIG_STAPLE_MUST);
+	cr_expect_null(c->certs[1].staple_file);
+	cr_expect_eq(c->certs[2].staple, CONFIG_STAPLE_OFF);
+	cr_expect_eq(c->certs[3].staple, CONFIG_STAPLE_FILE);
+	cr_expect_str_eq(c->certs[3].staple_file, "etc/./auto");
+	config_free(c);
+}
+
+Test(agent_config, takes_every_key_of_stapling)
+{
+	struct config *c = case_good(every_key);
+	struct config_ocsp *o = &c->ocsp;
+
+	cr_expect_eq(o->timeout_ms, 1500);
+	cr_expect_eq(o->min_interval_s, 60);
+	cr_expect_eq(o->max_interval_s, 7200);
+	cr_expect_eq(o->start_wait_ms, 0);
+	cr_expect_eq(o->per_host, 256);
+	cr_expect_eq(o->hash, OCSP_SHA256);
+	cr_expect_str_eq(o->proxy, "http://proxy.example:3128");
+	cr_expect_str_eq(o->ca, "etc/responders.pem");
+	cr_expect_not(o->missing_refuse);
+	cr_expect(o->revoked_staple);
+	cr_assert_eq(o->n_responders, 2);
+	cr_expect_str_eq(o->responders[0].host, "ocsp.example.com");
+	cr_expect_str_eq(o->responders[0].url, "https://10.0.0.1:8080/x");
+	cr_expect_str_eq(o->responders[1].host, "[2001:db8::1]");
 	config_free(c);
 }
 
@@ -136,10 +228,12 @@ Test(agent_config, remembers_where_each_item_stands)
 	struct config *c = case_good(every_key);
 
 	cr_expect_eq(c->certs[0].mark.file, c->file);
-	cr_expect_eq(c->certs[0].mark.line, 8);
+	cr_expect_eq(c->certs[0].mark.line, 10);
 	cr_expect_eq(c->certs[0].mark.column, 5);
-	cr_expect_eq(c->listeners[1].mark.line, 18);
-	cr_expect_eq(c->routes[1].mark.line, 23);
+	cr_expect_eq(c->listeners[1].mark.line, 24);
+	cr_expect_eq(c->routes[1].mark.line, 29);
+	cr_expect_eq(c->ocsp.responders[1].mark.line, 52);
+	cr_expect_eq(c->ocsp.responders[1].mark.column, 7);
 	config_free(c);
 }
 
@@ -152,6 +246,9 @@ Test(agent_config, has_its_own_ids_when_it_was_not_started_as_root)
 	cr_expect_str_eq(c->user, "nobody-has-this-name");
 	cr_expect_eq(c->uid, 1000);
 	cr_expect_eq(c->gid, 1001);
+	cr_expect_str_eq(c->stapler_user, "ktlsd-ocsp");
+	cr_expect_eq(c->stapler_uid, 1000);
+	cr_expect_eq(c->stapler_gid, 1001);
 	cr_expect_eq(c->routes[0].user, 1000);
 	cr_expect_eq(c->routes[0].group, 1001);
 	config_free(c);

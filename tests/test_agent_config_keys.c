@@ -26,6 +26,31 @@ Test(agent_config_keys, says_how_to_create_an_account_that_is_missing)
 	CASE_ALL_BAD(cases);
 }
 
+Test(agent_config_keys, takes_a_stapler_account_that_is_missing)
+{
+	struct config *config = case_good("stapler_user: eve\n" REST);
+
+	cr_expect_str_eq(config->stapler_user, "eve");
+	cr_expect_eq(config->stapler_uid, (uid_t)-1);
+	cr_expect_eq(config->stapler_gid, (gid_t)-1);
+	cr_expect_eq(config->uid, 990);
+	config_free(config);
+}
+
+Test(agent_config_keys, refuses_what_is_no_stapler_account)
+{
+	static const struct config_case cases[] = {
+		{ "stapler_user: []\n" REST,
+		  "etc/f:1:15: stapler_user: expected an account, found a "
+		  "list\n" },
+		{ "stapler_user: broken\n" REST,
+		  "etc/f:1:15: stapler_user: expected an account (Input/output "
+		  "error), found \"broken\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
 static int find_nobody(const char *name, uid_t *uid, gid_t *gid)
 {
 	(void)name, (void)uid, (void)gid;
@@ -157,6 +182,35 @@ Test(agent_config_keys, refuses_bad_lists_of_allowed_accounts)
 	};
 
 	CASE_ALL_BAD(cases);
+}
+
+/* As many certificates as @n, short as they can be. */
+static char *certificates(unsigned int n)
+{
+	char *text = malloc(n * 32 + sizeof(REST));
+	size_t len = 0;
+
+	len += sprintf(text, ROUTES LISTENERS "certificates:\n");
+	while (n--)
+		len += sprintf(text + len, "- {chain: %u, key: k}\n", n);
+	return text;
+}
+
+Test(agent_config_keys, takes_10000_certificates_and_no_more)
+{
+	char *text = certificates(10000);
+	struct config_case c = { .errors =
+		"etc/f:10004:3: certificates: expected at most 10000, found "
+		"10001\n" };
+	struct config *config = case_good(text);
+
+	cr_expect_eq(config->n_certs, 10000);
+	cr_expect_str_eq(config->certs[9999].chain, "etc/0");
+	config_free(config);
+	free(text);
+	c.text = text = certificates(10001);
+	case_bad(&c);
+	free(text);
 }
 
 Test(agent_config_keys, checks_the_range_of_each_number)

@@ -57,6 +57,37 @@ Test(agent_config_schema, lists_the_keys_when_none_is_near)
 	CASE_ALL_BAD(cases);
 }
 
+Test(agent_config_schema, refuses_a_mapping_inside_of_another_likewise)
+{
+	static const struct config_case cases[] = {
+		{ REST "ocsp: {time_out: 1s}\n",
+		  "etc/f:4:8: \"time_out\": unknown key, did you mean "
+		  "\"timeout\"?\n" },
+		{ REST "ocsp:\n  retries: 2\n",
+		  "etc/f:5:3: \"retries\": unknown key, expected one of "
+		  "timeout, max_interval, min_interval, start_wait, per_host, "
+		  "hash, proxy, ca, missing, revoked, responders\n" },
+		{ REST "ocsp:\n  timeout: 1s\n  hash: sha1\n  timeout: 2s\n",
+		  "etc/f:7:3: timeout: expected once, found again after line "
+		  "5\n" },
+		{ REST "ocsp: 10s\n",
+		  "etc/f:4:7: ocsp: expected a mapping of keys, found "
+		  "\"10s\"\n" },
+		{ REST "ocsp: [timeout]\n",
+		  "etc/f:4:7: ocsp: expected a mapping of keys, found a "
+		  "list\n" },
+		{ REST "ocsp:\n",
+		  "etc/f:4:6: ocsp: expected a mapping of keys, found "
+		  "nothing\n" },
+		{ REST "ocsp: {responders: [{hots: a, url: http://b}]}\n",
+		  "etc/f:4:21: host: expected this key here, found none\n"
+		  "etc/f:4:22: \"hots\": unknown key, did you mean "
+		  "\"host\"?\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
 Test(agent_config_schema, refuses_a_key_that_comes_twice)
 {
 	static const struct config_case cases[] = {
