@@ -15,7 +15,7 @@ echo hello >"$DIR/www/index.html"
 here() {
 	sed -e "s,/etc/ssl/site.pem,$PKI/ec-chain.pem," \
 		-e "s,/etc/ssl/private/site.key,$PKI/ec.key," \
-		-e "s,/etc/ssl/site.ocsp,$PKI/good.der," \
+		-e "s,staple: auto,staple: $PKI/good.der," \
 		-e "s,/etc/ktlsd.conf,$DIR/etc/ktlsd.conf," \
 		-e "s,/run/ktlsd/,$DIR/run/," -e "s,/srv/www,$DIR/www," \
 		-e "s,\[::\]:443,127.0.0.1:$port,"
@@ -60,6 +60,23 @@ check "the manual's server compiles" "${cc[@]}" -I"$root/usr/local/include" \
 	-o "$DIR/server" "$DIR/server.c" "$root/usr/local/lib/libktls.a"
 spawn server "$DIR/server" "$DIR/run/web.sock"
 is "and serves" "$(fetch)" hello
+
+# The examples of ktlsd.conf(5): their files, and accounts that are there.
+awk -v to="$DIR/etc/example-" '/^\.Ed/ { file = "" } file { print >file }
+	on && /^\.Bd/ { file = to (++n) } /^\.Sh EXAMPLES/ { on = 1 }' \
+	"${readme%/*}/man/ktlsd.conf.5"
+for name in site other gateway; do
+	cp "$PKI/ec-chain.pem" "$DIR/etc/$name.pem"
+	cp "$PKI/ec.key" "$DIR/etc/$name.key"
+done
+cp "$PKI/ca.pem" "$DIR/etc/root.pem"
+cp "$PKI/ca.pem" "$DIR/etc/ca.pem"
+cp "$PKI/good.der" "$DIR/etc/other.der"
+for file in "$DIR"/etc/example-*; do
+	sed -i '/user: ktlsd/d; $a user: nobody\nstapler_user: nobody' "$file"
+	check "the manual's ${file##*/} is right" ktlsd -t -c "$file"
+done
+is "there are three" "${file##*-}" 3
 check "the manual has no faults" mandoc -Tlint -Wwarning \
 	"${readme%/*}"/man/*.[1-8]
 stop_ktlsd
