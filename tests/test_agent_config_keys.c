@@ -237,3 +237,55 @@ Test(agent_config_keys, checks_the_range_of_each_number)
 
 	CASE_ALL_BAD(cases);
 }
+
+/* man/ktlsd.conf.5, to be freed; tests are started in the folder above it. */
+static char *manual(void)
+{
+	FILE *file = fopen("man/ktlsd.conf.5", "r");
+	size_t size = 0;
+	char *text = NULL;
+
+	if (!file || getdelim(&text, &size, '\0', file) < 0)
+		cr_skip("man/ktlsd.conf.5 is not below this folder");
+	fclose(file);
+	return text;
+}
+
+/* Does one of the entries for @name end with this default, if there is one? */
+static bool documents(const char *text, const char *name, const char *preset)
+{
+	static const char intro[] = "\nDefault:\n.Cm ";	/* or .Pa */
+	char entry[64], value[64];
+	const char *at, *end;
+
+	snprintf(entry, sizeof(entry), "\n.It Cm %s : ", name);
+	snprintf(value, sizeof(value), "%s .\n", preset ? preset : "");
+	for (at = strstr(text, entry); at; at = strstr(at + 1, entry)) {
+		end = strstr(at, "\nDefault:");
+		if (!preset || (end && !strncmp(end + strlen(intro), value,
+						strlen(value))))
+			return true;
+	}
+	return false;
+}
+
+static void expect_documented(const char *text,
+			      const struct config_table *table)
+{
+	const struct config_key *key;
+
+	for (key = table->keys; key < table->keys + table->n_keys; key++) {
+		cr_expect(documents(text, key->name, key->preset), "%s, %s",
+			  key->name, key->preset ? key->preset : "no default");
+		if (key->table)
+			expect_documented(text, key->table);
+	}
+}
+
+Test(agent_config_keys, are_all_in_the_manual_with_their_defaults)
+{
+	char *text = manual();
+
+	expect_documented(text, &config_keys);
+	free(text);
+}
