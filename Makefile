@@ -17,7 +17,7 @@ COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN) $(HARDEN) $(CFLAGS
 LINK = $(CC) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
 # Looked up when used: on a new machine pkg-config comes with `make deps`.
 NL = $(shell pkg-config --$(1) libnl-3.0)
-LIBS = -luring -lyaml -lssl -lcrypto -lpthread $(call NL,libs)
+LIBS = -luring -lyaml -lcurl -lssl -lcrypto -lpthread $(call NL,libs)
 
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -27,7 +27,8 @@ export B
 obj = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 name = $(patsubst $(1)/%.c,$(B)/$(2)%,$(wildcard $(1)/$(3).c))
 KTLS = $(B)/libktls.a
-LIBRARIES = $(B)/libagent.a $(B)/libhandshake.a $(B)/libocsp.a $(KTLS)
+OCSP = $(B)/libfetch.a $(B)/libocsp.a
+LIBRARIES = $(B)/libagent.a $(B)/libhandshake.a $(OCSP) $(KTLS)
 DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
 TESTS = $(call name,tests,tests/,test_*)
@@ -48,6 +49,7 @@ $(B)/%.o: %.c Makefile
 
 $(B)/libagent.a: $(filter-out $(B)/agent/main.o,$(call obj,agent/*.c))
 $(B)/libhandshake.a: $(call obj,handshake/*.c)
+$(B)/libfetch.a: $(call obj,fetch/*.c)
 $(B)/libocsp.a: $(call obj,ocsp/*.c)
 $(KTLS): $(call obj,ktls/*.c)
 $(B)/%.a:
