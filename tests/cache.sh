@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cache.sh - where guest kernels are kept; sets $cache
+# cache.sh - where what is fetched for tests is kept; sets $cache
 cache=${KTLSD_CACHE:-}
 if [ -z "$cache" ]; then
 	if [ "$(id -u)" -eq 0 ]; then
