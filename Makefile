@@ -33,6 +33,7 @@ DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
+VECTORS = $(call name,tests/vectors,tests/,*)
 # Unit tests that need kTLS run once more where there is some.
 E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
@@ -66,9 +67,10 @@ $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
 $(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(call obj,tests/e2e/tool/*.c) $(KTLS)
+$(VECTORS): $(B)/tests/%: $(B)/tests/vectors/%.o $(B)/libocsp.a
 $(FUZZ): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARIES)
 $(FUZZ): LDFLAGS += -fsanitize=fuzzer
-$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(FUZZ):
+$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(VECTORS) $(FUZZ):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
@@ -77,11 +79,13 @@ demo: deps
 	@$(MAKE) --no-print-directory -s all
 	@tools/demo
 check: deps
-	+@tests/check layers unit e2e guest
+	+@tests/check layers unit vectors e2e guest
 layers:
 	@tests/layers
 unit: $(TESTS)
 	@tests/unit
+vectors: $(VECTORS)
+	@tests/vectors/run
 e2e: all $(E2E) $(E2E_UNIT)
 	@tests/e2e/run
 guest: all $(E2E) $(E2E_UNIT)
@@ -123,6 +127,6 @@ clean:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo check layers unit e2e guest san san-run fuzz \
+.PHONY: all demo check layers unit vectors e2e guest san san-run fuzz \
 	fuzz-run deps install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
