@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* One that dies is replaced after a wait that doubles up to the last. */
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_LAST_MS 10000
+
+static int fail(struct child *child, int err)
+{
+	log_error("event=%s_failed error=\"%s\"", child->name, strerror(err));
+	child->pid = 0;
+	child->restart_ms = loop_now_ms() + BACKOFF_LAST_MS;
+	return -err;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int child_start(struct child *child, int loop,
+		int (*run)(void *arg, int socket), void *arg)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return fail(child, errno);
+	child->pid = fork();
+	if (!child->pid) {
+		reset_signals();
+		/* What master allocated is freed by master's end. */
+		_exit(run(arg, pair[1]));
+	}
+	close(pair[1]);
+	if (child->pid < 0) {
+		int err = errno;
+
+		close(pair[0]);
+		return fail(child, err);
+	}
+	child->socket.fd = pair[0];
+	child->started_ms = loop_now_ms();
+	loop_add(loop, &child->socket);
+	log_debug("event=%s_started pid=%d", child->name, (int)child->pid);
+	return 0;
+}
+
+void child_ended(struct child *child, int loop, int status, bool expected)
+{
+	uint64_t now = loop_now_ms();
+	pid_t pid = child->pid;
+
+	loop_remove(loop, &child->socket);
+	close(child->socket.fd);
+	child->pid = 0;
+	if (expected)
+		return;
+	if (now - child->started_ms > BACKOFF_LAST_MS || !child->backoff_ms)
+		child->backoff_ms = BACKOFF_FIRST_MS;
+	else if (child->backoff_ms < BACKOFF_LAST_MS / 2)
+		child->backoff_ms *= 2;
+	else
+		child->backoff_ms = BACKOFF_LAST_MS;
+	child->restart_ms = now + child->backoff_ms;
+	log_error("event=%s_died pid=%d %s=%d restart_in_ms=%u", child->name,
+		  (int)pid, WIFSIGNALED(status) ? "signal" : "status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		  child->backoff_ms);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "log.h"
+#include "loop.h"
+#include "process.h"
+
+/* How often a worker that does not read its channel is told again. */
+#define REPEAT_MS 1000
+/* What workers get on top of their own time limits before they are killed. */
+#define STOP_MARGIN_MS 2000
+
+struct one {
+	struct child child;
+	struct workers *all;
+	uint64_t repeat_ms;	/* when to say what it had no room to hear */
+};
+
+struct workers {
+	struct worker_setup setup;
+	struct workers_events events;
+	int loop;
+	bool stopping;
+	uint64_t kill_ms;		/* while stopping */
+	unsigned int n;
+	struct one one[];
+};
+
+static void on_channel(struct watch *w)
+{
+	struct one *one = (struct one *)w;
+	struct workers *all = one->all;
+	struct channel_msg msg;
+	int fd, n = channel_recv(w->fd, &msg, &fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (n == 1 && msg.type == CHANNEL_QUEUE_BROKEN)
+		all->events.broken(all->events.arg, msg.route, msg.queue);
+	else if (!n)
+		loop_remove(all->loop, w);	/* SIGCHLD does the rest */
+}
+
+struct workers *workers_new(const struct worker_setup *setup, int loop,
+			    const struct workers_events *events)
+{
+	unsigned int n = setup->config->workers, i;
+	struct workers *all = calloc(1, sizeof(*all) + n * sizeof(all->one[0]));
+
+	if (!all)
+		return NULL;
+	all->setup = *setup;
+	all->events = *events;
+	all->loop = loop;
+	all->n = n;
+	for (i = 0; i < n; i++) {
+		all->one[i].all = all;
+		all->one[i].child.name = "worker";
+		all->one[i].child.socket.ready = on_channel;
+	}
+	return all;
+}
+
+void workers_free(struct workers *all)
+{
+	free(all);
+}
+
+static void say(struct one *one, const struct channel_msg *msg, int fd)
+{
+	int err = channel_send(one->child.socket.fd, msg, fd);
+
+	if (!err || err == -EPIPE || err == -ECONNRESET)
+		return;		/* it is gone: SIGCHLD does the rest */
+	if (!one->repeat_ms)
+		log_warn("event=channel_failed worker_pid=%d error=\"%s\"",
+			 (int)one->child.pid, strerror(-err));
+	one->repeat_ms = loop_now_ms() + REPEAT_MS;
+}
+
+void workers_say(struct workers *all, unsigned int worker,
+		 const struct channel_msg *msg, int fd)
+{
+	if (all->one[worker].child.pid)
+		say(&all->one[worker], msg, fd);
+}
+
+void workers_tell(struct workers *all, const struct channel_msg *msg, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++)
+		workers_say(all, i, msg, fd);
+}
+
+/*
+ * What a worker missed is repeated: queues it has are no news, and one that is
+ * gone it finds out.
+ */
+static void say_all(struct one *one)
+{
+	struct workers *all = one->all;
+
+	one->repeat_ms = 0;
+	if (all->stopping)
+		say(one, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
+	else
+		all->events.announce(all->events.arg,
+				     (unsigned int)(one - all->one));
+}
+
+/* The new process: nothing of master's but its listeners and its channel. */
+static int be_worker(void *arg, int channel)
+{
+	const struct one *one = arg;
+	struct worker_setup setup = one->all->setup;
+	const struct config *config = setup.config;
+	size_t n = config->n_listeners;
+	int *keep = malloc((n + 1) * sizeof(*keep)), err;
+
+	if (!keep)
+		return 1;
+	memcpy(keep, setup.listener_fds, n * sizeof(*keep));
+	keep[n] = channel;
+	process_keep(keep, n + 1);
+	free(keep);
+	err = process_drop(config);
+	if (err) {
+		log_error("event=worker_failed error=\"cannot become %s: %s\"",
+			  config->user, strerror(-err));
+		return 1;
+	}
+	setup.metrics += one - one->all->one;
+	setup.channel = channel;
+	return worker_run(&setup);
+}
+
+static void start(struct one *one)
+{
+	if (!child_start(&one->child, one->all->loop, be_worker, one))
+		say_all(one);
+}
+
+bool workers_ended(struct workers *all, pid_t pid, int status)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->one[i].child.pid == pid)
+			break;
+	if (i == all->n)
+		return false;
+	child_ended(&all->one[i].child, all->loop, status, all->stopping);
+	if (!all->stopping)
+		metrics_count(&all->setup.metrics[all->n],
+			      METRIC_WORKER_RESTARTS);
+	return true;
+}
+
+void workers_stop(struct workers *all)
+{
+	const struct config *c = all->setup.config;
+
+	all->stopping = true;
+	all->kill_ms = loop_now_ms() + c->handshake_timeout_ms +
+		       c->drain_timeout_ms + STOP_MARGIN_MS;
+	workers_tell(all, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
+}
+
+bool workers_running(const struct workers *all)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->one[i].child.pid)
+			return true;
+	return false;
+}
+
+/* Returns when there is something to do for it again. */
+static uint64_t tick(struct one *one, uint64_t now)
+{
+	struct child *child = &one->child;
+
+	if (!child->pid && !one->all->stopping && child->restart_ms <= now)
+		start(one);
+	if (!child->pid)
+		return one->all->stopping ? UINT64_MAX : child->restart_ms;
+	if (one->repeat_ms && one->repeat_ms <= now)
+		say_all(one);
+	return one->repeat_ms ? one->repeat_ms : UINT64_MAX;
+}
+
+uint64_t workers_tick(struct workers *all, uint64_t now)
+{
+	uint64_t next = UINT64_MAX, due;
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++) {
+		if (all->stopping && now >= all->kill_ms &&
+		    all->one[i].child.pid)
+			kill(all->one[i].child.pid, SIGKILL);
+		due = tick(&all->one[i], now);
+		next = due < next ? due : next;
+	}
+	if (all->stopping) {
+		due = all->kill_ms > now ? all->kill_ms : now + STOP_MARGIN_MS;
+		next = due < next ? due : next;
+	}
+	return next;
+}

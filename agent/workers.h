@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker processes, as master sees them: started, told, waited for,
+ * replaced, stopped.
+ */
+#ifndef AGENT_WORKERS_H
+#define AGENT_WORKERS_H
+
+#include "channel.h"
+#include "worker.h"
+
+struct workers;
+
+/*
+ * struct workers_events - what master does for its workers
+ * @announce: say everything that this worker is to know now; after its start,
+ *            and when it missed something
+ * @broken:   a worker found this queue shut down
+ */
+struct workers_events {
+	void (*announce)(void *arg, unsigned int worker);
+	void (*broken)(void *arg, unsigned int route, uint64_t queue);
+	void *arg;
+};
+
+/*
+ * workers_new - none is running before the first workers_tick()
+ * @setup: for each of them, copied; @setup->metrics is an array of one slot per
+ *         worker and master's, the channel is not used
+ * Returns NULL when out of memory.
+ */
+struct workers *workers_new(const struct worker_setup *setup, int loop,
+			    const struct workers_events *events);
+void workers_free(struct workers *workers);	/* takes NULL */
+
+/*
+ * workers_say - tell one worker something; @fd travels along unless it is -1
+ * One that is stopped does not read, and its channel fills: it is announced to
+ * again later.
+ */
+void workers_say(struct workers *workers, unsigned int worker,
+		 const struct channel_msg *msg, int fd);
+/* workers_tell - the same to all that are running */
+void workers_tell(struct workers *workers, const struct channel_msg *msg,
+		  int fd);
+
+/* workers_ended - was waited for. Returns false when @pid is no worker's. */
+bool workers_ended(struct workers *workers, pid_t pid, int status);
+
+/*
+ * workers_stop - tell all to stop, and kill at the end of their time limits
+ * those that did not
+ */
+void workers_stop(struct workers *workers);
+bool workers_running(const struct workers *workers);
+
+/*
+ * workers_tick - start those that are to run, repeat, kill
+ * Returns when to be called again, in loop_now_ms() terms, or UINT64_MAX.
+ */
+uint64_t workers_tick(struct workers *workers, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/* Real workers without a listener; the test is their master. */
+#include "agent/workers.h"
+
+#include <signal.h>
+
+#include "agent/loop.h"
+#include "agent_case.h"
+
+#define WORKERS 3
+
+TestSuite(workers, .timeout = 30);
+
+static struct config_route route = { .name = (char *)"web", .queue = 16,
+				     .hold_timeout_ms = 60000 };
+static struct config config = {
+	.workers = WORKERS,
+	.user = (char *)"nobody",
+	.uid = CASE_NOBODY,
+	.gid = CASE_NOBODY,
+	.handshake_timeout_ms = 100,
+	.drain_timeout_ms = 100,
+	.routes = &route,
+	.n_routes = 1,
+};
+static struct workers *workers;
+static struct metrics *metrics;
+static unsigned int announced[WORKERS];
+static int loop;
+
+static void on_announce(void *arg, unsigned int worker)
+{
+	(void)arg;
+	announced[worker]++;
+}
+
+static void on_broken(void *arg, unsigned int index, uint64_t queue)
+{
+	(void)arg;
+	cr_expect_eq(index, 0);
+	cr_expect_eq(queue, 7);
+}
+
+static void start(void)
+{
+	static const struct workers_events events = { on_announce, on_broken,
+						      NULL };
+	struct worker_setup setup = { .config = &config, .slots = 8 };
+
+	setup.metrics = metrics = metrics_new(WORKERS + 1);
+	loop = loop_new();
+	workers = workers_new(&setup, loop, &events);
+	cr_assert(workers);
+}
+
+/* Waits for a child of this process and tells. Returns its pid, or 0. */
+static pid_t reap(unsigned int wait_ms)
+{
+	uint64_t end = loop_now_ms() + wait_ms;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) == 0 &&
+	       loop_now_ms() < end)
+		usleep(2000);
+	if (pid > 0)
+		cr_assert(workers_ended(workers, pid, status));
+	return pid > 0 ? pid : 0;
+}
+
+static void stop(void)
+{
+	unsigned int i;
+
+	workers_stop(workers);
+	for (i = 0; i < WORKERS; i++)
+		reap(5000);
+	cr_expect_not(workers_running(workers));
+	workers_free(workers);
+	metrics_free(metrics, WORKERS + 1);
+}
+
+/* The pids of our children, as the kernel lists them. */
+static unsigned int children(pid_t pid[WORKERS])
+{
+	unsigned int n = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
+		 (int)getpid());
+	file = fopen(path, "r");
+	cr_assert(file);
+	while (n < WORKERS && fscanf(file, "%d", &pid[n]) == 1)
+		n++;
+	fclose(file);
+	return n;
+}
+
+Test(workers, start_at_the_first_tick_and_are_announced_to, .init = start,
+     .fini = stop)
+{
+	pid_t pid[WORKERS];
+	unsigned int i;
+
+	cr_assert_not(workers_running(workers));
+	cr_assert_eq(workers_tick(workers, loop_now_ms()), UINT64_MAX);
+	cr_assert(workers_running(workers));
+	cr_assert_eq(children(pid), WORKERS);
+	for (i = 0; i < WORKERS; i++)
+		cr_expect_eq(announced[i], 1);
+	cr_assert_not(workers_ended(workers, 1, 0));
+}
+
+Test(workers, are_replaced_when_they_die, .init = start, .fini = stop)
+{
+	pid_t pid[WORKERS];
+	uint64_t due;
+
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(children(pid), WORKERS);
+	kill(pid[1], SIGKILL);
+	cr_assert_eq(reap(5000), pid[1]);
+	cr_assert_eq(metrics[WORKERS].value[METRIC_WORKER_RESTARTS], 1);
+	due = workers_tick(workers, loop_now_ms());
+	cr_assert_leq(due, loop_now_ms() + 100);
+	cr_assert_eq(children(pid), WORKERS - 1);
+	cr_assert_eq(workers_tick(workers, due), UINT64_MAX);
+	cr_assert_eq(children(pid), WORKERS);
+	cr_assert_eq(announced[1], 2);
+}
+
+/* A worker that is stopped does not hold up its master, and hears it later. */
+Test(workers, are_told_again_what_they_had_no_room_for, .init = start,
+     .fini = stop)
+{
+	struct channel_msg msg = { CHANNEL_QUEUE_REMOVE, 0, 9 };
+	pid_t pid[WORKERS];
+	unsigned int i;
+	uint64_t due;
+
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(children(pid), WORKERS);
+	kill(pid[0], SIGSTOP);
+	for (i = 0; i < 5000; i++)
+		workers_say(workers, 0, &msg, -1);
+	due = workers_tick(workers, loop_now_ms());
+	cr_assert_neq(due, UINT64_MAX);
+	cr_assert_eq(announced[0], 1);
+	kill(pid[0], SIGCONT);
+	workers_tick(workers, due);
+	cr_assert_eq(announced[0], 2);
+	cr_assert_eq(announced[1], 1);
+}
+
+Test(workers, are_killed_when_they_do_not_stop, .init = start)
+{
+	pid_t pid[WORKERS];
+	uint64_t due;
+
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(children(pid), WORKERS);
+	kill(pid[2], SIGSTOP);
+	workers_stop(workers);
+	cr_assert_neq(reap(5000), pid[2]);
+	cr_assert_neq(reap(5000), pid[2]);
+	due = workers_tick(workers, loop_now_ms());
+	cr_assert_leq(due, loop_now_ms() + 2200);
+	cr_assert(workers_running(workers));
+	workers_tick(workers, due);
+	cr_assert_eq(reap(5000), pid[2]);
+	cr_assert_not(workers_running(workers));
+	cr_assert_eq(workers_tick(workers, due), due + 2000);
+	workers_free(workers);
+}
