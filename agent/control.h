@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control socket: one line in, text out, end. ktlsctl(1) speaks it, and
- * writes its line with one call: what the first read brings is the request.
+ * writes its line with one call: what the first read brings is the request. An
+ * answer of any length is written as the client reads it.
  */
 #ifndef AGENT_CONTROL_H
 #define AGENT_CONTROL_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "loop.h"
 
 /*
  * struct control_command - a word and what answers it
- * @print: writes the answer; @arg is control_open()'s
+ * @argument: may anything follow the word and a space?
+ * @print:    writes the answer; @arg is control_open()'s, @argument NULL when
+ *            nothing followed
+ * An answer that begins with "error:" says that nothing was done.
  */
 struct control_command {
 	const char *name;
-	void (*print)(void *arg, FILE *out);
+	bool argument;
+	void (*print)(void *arg, const char *argument, FILE *out);
 };
 
 struct control;
@@ -29,7 +35,14 @@ struct control;
 struct control *control_open(const char *path, int loop,
 			     const struct control_command *commands, void *arg,
 			     char *error, size_t error_len);
-/* Ends the connections of its clients too. */
+/* Ends the connections of its clients too. Takes NULL. */
 void control_close(struct control *control);
+
+/*
+ * control_tick - hang up on clients that do not read their answers
+ * Returns when to be called again, in loop_now_ms() terms, or UINT64_MAX. Takes
+ * NULL.
+ */
+uint64_t control_tick(struct control *control, uint64_t now_ms);
 
 #endif

@@ -24,6 +24,17 @@ void loop_remove(int loop, struct watch *w)
 	epoll_ctl(loop, EPOLL_CTL_DEL, w->fd, NULL);
 }
 
+void loop_want(int loop, struct watch *w, unsigned int want)
+{
+	struct epoll_event ev = { .data.ptr = w };
+
+	if (want & LOOP_READ)
+		ev.events |= EPOLLIN;
+	if (want & LOOP_WRITE)
+		ev.events |= EPOLLOUT;
+	epoll_ctl(loop, EPOLL_CTL_MOD, w->fd, &ev);
+}
+
 int loop_wait(int loop, int timeout_ms)
 {
 	struct epoll_event ev;

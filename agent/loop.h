@@ -9,7 +9,8 @@
 
 /*
  * struct watch - a descriptor that is read when there is something to read
- * @ready: called when it is readable or hung up; may remove and free the watch
+ * @ready: called when it is readable, hung up, or as loop_want() says; may
+ *         remove and free the watch
  */
 struct watch {
 	int fd;
@@ -21,6 +22,14 @@ int loop_new(void);
 /* Returns 0 or -errno of epoll_ctl(2). */
 int loop_add(int loop, struct watch *w);
 void loop_remove(int loop, struct watch *w);
+/*
+ * loop_want - what to call it for from now on
+ * @want: LOOP_READ, which it is added with, LOOP_WRITE (there is room again), or
+ *        both. A hang-up calls it in any case.
+ */
+#define LOOP_READ 1
+#define LOOP_WRITE 2
+void loop_want(int loop, struct watch *w, unsigned int want);
 
 /*
  * loop_wait - wait for one watch at most and call it

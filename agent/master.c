@@ -199,11 +199,12 @@ static int open_routes(struct master *m)
 	return 0;
 }
 
-static void print_metrics(void *arg, FILE *out)
+static void print_metrics(void *arg, const char *argument, FILE *out)
 {
 	const struct master *m = arg;
 	size_t i;
 
+	(void)argument;
 	metrics_print(m->metrics, m->config->workers + 1, out);
 	fputs("# TYPE ktlsd_registrations gauge\n", out);
 	for (i = 0; i < m->config->n_routes; i++)
@@ -215,8 +216,8 @@ static void print_metrics(void *arg, FILE *out)
 static int open_control(struct master *m)
 {
 	static const struct control_command commands[] = {
-		{ "metrics", print_metrics },
-		{ NULL, NULL },
+		{ "metrics", false, print_metrics },
+		{ NULL, false, NULL },
 	};
 	char error[256] = "out of memory";
 
@@ -297,6 +298,8 @@ static int run_timers(struct master *m)
 	size_t i;
 
 	next = workers_tick(m->workers, now);
+	due = control_tick(m->control, now);
+	next = due < next ? due : next;
 	for (i = 0; i < m->config->n_routes && !m->stopping; i++) {
 		due = route_tick(m->routes[i], now);
 		next = due < next ? due : next;

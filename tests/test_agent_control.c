@@ -11,24 +11,33 @@ static char dir[32], path[64];
 static int loop;
 static struct control *control;
 
-static void print_value(void *arg, FILE *out)
+static void print_value(void *arg, const char *argument, FILE *out)
 {
+	cr_expect_null(argument);
 	fprintf(out, "value %s\n", (const char *)arg);
 }
 
-static void print_much(void *arg, FILE *out)
+static void print_much(void *arg, const char *argument, FILE *out)
 {
 	unsigned int i;
 
 	(void)arg;
-	for (i = 0; i < 8000; i++)
+	(void)argument;
+	for (i = 0; i < 200000; i++)
 		fprintf(out, "line %u\n", i);
 }
 
+static void print_echo(void *arg, const char *argument, FILE *out)
+{
+	(void)arg;
+	fprintf(out, "<%s>\n", argument ? argument : "nothing");
+}
+
 static const struct control_command commands[] = {
-	{ "value", print_value },
-	{ "much", print_much },
-	{ NULL, NULL },
+	{ "value", false, print_value },
+	{ "much", false, print_much },
+	{ "echo", true, print_echo },
+	{ NULL, false, NULL },
 };
 
 static void start(void)
@@ -68,22 +77,36 @@ static void run(void)
 		cr_assert_eq(loop_wait(loop, 0), 0);
 }
 
-/* Sends @request and returns all that comes back until the end. */
-static const char *ask(const char *request, size_t len)
+/* All that comes until the end, which the loop has to bring. */
+static const char *read_answer(int fd)
 {
-	static char answer[1 << 20];
+	static char answer[4 << 20];
 	size_t got = 0;
-	int fd = dial();
 	ssize_t n;
 
-	cr_assert_eq(send(fd, request, len, MSG_NOSIGNAL), (ssize_t)len);
-	run();
-	while ((n = recv(fd, answer + got, sizeof(answer) - 1 - got, 0)) > 0)
-		got += (size_t)n;
+	while ((n = recv(fd, answer + got, sizeof(answer) - 1 - got,
+			 MSG_DONTWAIT))) {
+		if (n > 0)
+			got += (size_t)n;
+		else if (errno == EAGAIN)
+			cr_assert_eq(loop_wait(loop, 10), 0);
+		else
+			break;
+	}
 	answer[got] = '\0';
 	close(fd);
 	return answer;
 }
+
+static const char *ask(const char *request, size_t len)
+{
+	int fd = dial();
+
+	cr_assert_eq(send(fd, request, len, MSG_NOSIGNAL), (ssize_t)len);
+	return read_answer(fd);
+}
+
+#define COMMANDS "error: unknown command; there are: value much echo\n"
 
 static const struct {
 	const char *request, *answer;
@@ -92,9 +115,15 @@ static const struct {
 	{ "value\r\n", "value seven\n" },
 	{ "value", "value seven\n" },
 	{ "value\nmuch\n", "value seven\n" },
-	{ "values\n", "error: unknown command; there are: value much\n" },
-	{ "\n", "error: unknown command; there are: value much\n" },
-	{ "value much\n", "error: unknown command; there are: value much\n" },
+	{ "values\n", COMMANDS },
+	{ "\n", COMMANDS },
+	{ "value much\n", COMMANDS },
+	{ "value \n", COMMANDS },
+	{ "val\n", COMMANDS },
+	{ " value\n", COMMANDS },
+	{ "echo\n", "<nothing>\n" },
+	{ "echo \n", "<>\n" },
+	{ "echo /etc/a b.pem\n", "</etc/a b.pem>\n" },
 };
 
 Test(control, answers_a_line_with_a_text_and_the_end, .init = start,
@@ -117,29 +146,88 @@ Test(control, answers_garbage_with_the_commands_it_knows, .init = start,
 
 	memset(garbage, 0xfe, sizeof(garbage));
 	garbage[7] = '\0';
-	cr_expect(strstr(ask(garbage, sizeof(garbage)), "unknown command"));
-	cr_expect(strstr(ask("\0value\n", 7), "unknown command"));
+	cr_expect_str_eq(ask(garbage, sizeof(garbage)), COMMANDS);
+	cr_expect_str_eq(ask("\0value\n", 7), COMMANDS);
 	cr_assert_eq(case_fds(), before);
 }
 
-Test(control, gives_a_long_answer_whole, .init = start, .fini = stop)
-{
-	const char *answer = ask("much\n", 5);
-
-	cr_assert_gt(strlen(answer), 70000);
-	cr_assert(strstr(answer, "line 7999\n"));
-}
-
-Test(control, does_not_wait_for_a_client_that_does_not_read, .init = start,
+Test(control, takes_the_longest_path_as_an_argument, .init = start,
      .fini = stop)
 {
-	int fd = dial(), size = 4608;
+	static char line[5000] = "echo ";
+	const char *answer;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	memset(line + 5, 'a', 4095);
+	line[5 + 4095] = '\n';
+	answer = ask(line, strlen(line));
+	cr_assert_eq(strlen(answer), 4095 + 3);
+}
+
+Test(control, gives_an_answer_beyond_any_buffer_whole, .init = start,
+     .fini = stop)
+{
+	unsigned int before = case_fds();
+	const char *answer = ask("much\n", 5);
+
+	cr_assert_gt(strlen(answer), 2000000);
+	cr_assert(strstr(answer, "line 199999\n"));
+	cr_assert_eq(case_fds(), before);
+}
+
+Test(control, serves_others_while_a_client_does_not_read, .init = start,
+     .fini = stop)
+{
+	int fd = dial();
+
 	cr_assert_eq(send(fd, "much\n", 5, 0), 5);
 	run();
 	cr_assert_str_eq(ask("value\n", 6), "value seven\n");
+	/* Nothing of it was lost meanwhile. */
+	cr_assert(strstr(read_answer(fd), "line 199999\n"));
+}
+
+Test(control, hangs_up_on_who_reads_nothing_for_ten_seconds, .init = start,
+     .fini = stop)
+{
+	unsigned int before = case_fds();
+	int silent = dial(), slow = dial();
+	uint64_t due, now;
+	char some[60000];
+
+	run();
+	cr_assert_eq(control_tick(control, loop_now_ms()), UINT64_MAX,
+		     "one that has not asked has time");
+	cr_assert_eq(send(slow, "much\n", 5, 0), 5);
+	run();
+	due = control_tick(control, now = loop_now_ms());
+	cr_assert_leq(due, now + 10000);
+	cr_assert_gt(due, now + 5000);
+	/* Each thing it takes gives it time again. */
+	usleep(20000);
+	while (recv(slow, some, sizeof(some), MSG_DONTWAIT) > 0)
+		;
+	run();
+	cr_assert_gt(control_tick(control, due), due);
+	cr_assert_eq(control_tick(control, due + 20000), UINT64_MAX);
+	cr_assert_eq(case_fds(), before + 3);
+	cr_assert_eq(strstr(read_answer(slow), "line 199999"), NULL);
+	close(silent);
+	run();
+	cr_assert_eq(case_fds(), before);
+}
+
+Test(control, forgets_a_client_that_hangs_up_in_its_answer, .init = start,
+     .fini = stop)
+{
+	unsigned int before = case_fds();
+	int fd = dial();
+
+	cr_assert_eq(send(fd, "much\n", 5, 0), 5);
+	run();
 	close(fd);
+	run();
+	cr_assert_eq(case_fds(), before);
+	cr_assert_eq(control_tick(control, loop_now_ms()), UINT64_MAX);
 }
 
 Test(control, is_for_its_owner_alone_and_removed_at_the_end, .init = start,

@@ -73,6 +73,34 @@ Test(loop, calls_for_data_and_for_a_hang_up, .init = start)
 	close(loop);
 }
 
+Test(loop, calls_for_room_only_when_that_is_wanted, .init = start)
+{
+	struct item *item = add(count);
+	char full[4096] = "";
+
+	loop_wait(loop, 0);
+	cr_assert_eq(item->calls, 0);
+	loop_want(loop, &item->watch, LOOP_WRITE);
+	cr_assert_eq(write(item->other, "x", 1), 1);
+	loop_wait(loop, 1000);
+	cr_assert_eq(item->calls, 1);
+	while (send(item->watch.fd, full, sizeof(full), MSG_DONTWAIT) > 0)
+		;
+	loop_wait(loop, 0);
+	cr_assert_eq(item->calls, 1);
+	loop_want(loop, &item->watch, LOOP_READ | LOOP_WRITE);
+	loop_wait(loop, 1000);
+	cr_assert_eq(item->calls, 2);
+	loop_want(loop, &item->watch, 0);
+	loop_wait(loop, 0);
+	cr_assert_eq(item->calls, 2);
+	shutdown(item->other, SHUT_RDWR);
+	loop_wait(loop, 1000);
+	cr_assert_eq(item->calls, 3);
+	drop(item);
+	close(loop);
+}
+
 Test(loop, calls_nothing_that_was_removed, .init = start)
 {
 	struct item *item = add(count);

@@ -20,8 +20,11 @@
 static int usage(void)
 {
 	fputs("usage: ktlsctl [-s SOCKET] COMMAND\n"
-	      "  -s SOCKET  ktlsd's control socket (" DEFAULT_SOCKET ")\n"
-	      "  metrics    print the counters in Prometheus' text format\n",
+	      "  -s SOCKET       ktlsd's control socket (" DEFAULT_SOCKET ")\n"
+	      "  metrics         print the counters in Prometheus' text format\n"
+	      "  staples         print what is known of each OCSP response\n"
+	      "  refresh [NAME]  ask for new responses now, for all certificates\n"
+	      "                  or the one of this chain file or name\n",
 	      stderr);
 	return EXIT_USAGE;
 }
@@ -75,14 +78,15 @@ int main(int argc, char **argv)
 			return usage();
 		path = optarg;
 	}
-	if (optind + 1 != argc)
+	if (optind + 1 != argc && optind + 2 != argc)
 		return usage();
 	fd = connect_to(path);
 	if (fd < 0) {
 		fprintf(stderr, "ktlsctl: %s: %s\n", path, strerror(errno));
 		return 1;
 	}
-	if (dprintf(fd, "%s\n", argv[optind]) > 0)
+	if (dprintf(fd, optind + 1 < argc ? "%s %s\n" : "%s\n", argv[optind],
+		    argv[optind + 1]) > 0)
 		status = copy_answer(fd);
 	close(fd);
 	return status;
