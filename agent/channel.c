@@ -2,7 +2,9 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "ktls/descriptors.h"
 
@@ -11,14 +13,47 @@ int channel_send(int channel, const struct channel_msg *msg, int fd)
 	return ktls_send_fds(channel, msg, sizeof(*msg), &fd, fd >= 0);
 }
 
-int channel_recv(int channel, struct channel_msg *msg, int *fd)
+int channel_send_staple(int channel, const struct channel_staple *staple,
+			struct ocsp_bytes der)
+{
+	struct iovec iov[2] = {
+		{ (void *)staple, sizeof(*staple) },
+		{ (void *)der.data, der.len },
+	};
+	struct msghdr hdr = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	return sendmsg(channel, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ?
+	       -errno : 0;
+}
+
+/* Returns false unless @n bytes are a message. */
+static bool take(struct channel_in *in, size_t n)
+{
+	uint32_t type;
+
+	if (n < sizeof(in->msg))
+		return false;
+	memcpy(&type, in->buf, sizeof(type));
+	if (type != CHANNEL_STAPLE) {
+		memcpy(&in->msg, in->buf, sizeof(in->msg));
+		return n == sizeof(in->msg);
+	}
+	if (n < sizeof(in->staple))
+		return false;
+	memcpy(&in->staple, in->buf, sizeof(in->staple));
+	in->der.data = in->buf + sizeof(in->staple);
+	in->der.len = n - sizeof(in->staple);
+	return true;
+}
+
+int channel_recv(int channel, struct channel_in *in, int *fd)
 {
 	struct ktls_fds got;
-	ssize_t n = ktls_recv_fds(channel, msg, sizeof(*msg), &got,
+	ssize_t n = ktls_recv_fds(channel, in->buf, sizeof(in->buf), &got,
 				  MSG_CMSG_CLOEXEC);
 
 	*fd = -1;
-	if (n == sizeof(*msg) && got.n <= 1) {
+	if (n > 0 && !got.truncated && got.n <= 1 && take(in, (size_t)n)) {
 		if (got.n)
 			*fd = got.fd[0];
 		return 1;

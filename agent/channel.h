@@ -8,18 +8,52 @@
 
 #include <stdint.h>
 
+#include "ocsp/ocsp.h"
+
 enum channel_type {
 	CHANNEL_QUEUE_ADD,	/* to worker, with the queue's write end */
 	CHANNEL_QUEUE_REMOVE,	/* to worker: send it nothing any more */
 	CHANNEL_QUEUE_BROKEN,	/* to master: somebody shut it down */
 	CHANNEL_STOP,		/* to worker */
+	CHANNEL_STAPLE,		/* to worker: staple this from now on */
+	CHANNEL_STAPLE_TAKEN,	/* to master: it does */
+	CHANNEL_STAPLE_LOST,	/* to master: it cannot, and keeps the old one */
 };
 
-/* @queue: the read end's inode number, which tells a route's queues apart */
+/*
+ * @id: a queue's: the read end's inode number, which tells a route's queues
+ *      apart; a staple's: as it came with it
+ */
 struct channel_msg {
 	uint32_t type;
 	uint32_t route;
-	uint64_t queue;
+	uint64_t id;
+};
+
+/*
+ * struct channel_staple - CHANNEL_STAPLE, with the response behind it
+ * @cert, @depth: see hs_cert_set_staple()
+ * @id:           master's own
+ */
+struct channel_staple {
+	uint32_t type;
+	uint32_t cert, depth;
+	uint32_t zero;
+	uint64_t id;
+	struct ocsp_times times;
+};
+
+/*
+ * struct channel_in - what was heard: @staple with CHANNEL_STAPLE, else @msg
+ * @der: the response, in @buf
+ */
+struct channel_in {
+	union {
+		struct channel_msg msg;
+		struct channel_staple staple;
+	};
+	struct ocsp_bytes der;
+	uint8_t buf[sizeof(struct channel_staple) + OCSP_MAX_LEN];
 };
 
 /*
@@ -28,12 +62,16 @@ struct channel_msg {
  */
 int channel_send(int channel, const struct channel_msg *msg, int fd);
 
+/* channel_send_staple - likewise; @der: at most OCSP_MAX_LEN bytes */
+int channel_send_staple(int channel, const struct channel_staple *staple,
+			struct ocsp_bytes der);
+
 /*
  * channel_recv - hear something, never blocks
  * @fd: gets the descriptor that came along, the caller's to close, or -1
  * Returns 1, 0 at the end (the other side is gone), or -errno; -EAGAIN: nothing
  * there; -EBADMSG: not a message of ours.
  */
-int channel_recv(int channel, struct channel_msg *msg, int *fd);
+int channel_recv(int channel, struct channel_in *in, int *fd);
 
 #endif

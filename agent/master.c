@@ -239,9 +239,10 @@ static struct workers *new_workers(struct master *m)
 		.metrics = m->metrics,
 		.slots = m->slots,
 	};
+	static const struct delivery_list none;
 	struct workers_events events = { announce, on_queue_broken, m };
 
-	return workers_new(&setup, m->loop, &events);
+	return workers_new(&setup, m->loop, &events, &none);
 }
 
 static int init(struct master *m)

@@ -58,13 +58,13 @@ static void add_queue(struct worker *w, const struct channel_msg *msg, int fd)
 	const char *error = "its descriptor was lost: too many open files";
 
 	if (fd >= 0) {
-		if (!queue_add(&w->routes[msg->route].queue, msg->queue, fd))
+		if (!queue_add(&w->routes[msg->route].queue, msg->id, fd))
 			return;
 		error = "the route has too many queues";
 	}
 	log_error("event=queue_refused route=%s queue=%llu error=\"%s\"",
 		  w->config->routes[msg->route].name,
-		  (unsigned long long)msg->queue, error);
+		  (unsigned long long)msg->id, error);
 }
 
 static void take_message(struct worker *w, const struct channel_msg *msg,
@@ -80,7 +80,7 @@ static void take_message(struct worker *w, const struct channel_msg *msg,
 	if (msg->type == CHANNEL_QUEUE_ADD)
 		add_queue(w, msg, fd);
 	if (msg->type == CHANNEL_QUEUE_REMOVE)
-		queue_remove(q, msg->queue);
+		queue_remove(q, msg->id);
 }
 
 static void watch_channel(struct worker *w);
@@ -88,12 +88,12 @@ static void watch_channel(struct worker *w);
 static void on_channel(struct ring_op *op, int result)
 {
 	struct worker *w = container_of(op, struct worker, channel_op);
-	struct channel_msg msg;
+	static struct channel_in in;
 	int n, fd;
 
 	(void)result;
-	while ((n = channel_recv(w->channel, &msg, &fd)) == 1)
-		take_message(w, &msg, fd);
+	while ((n = channel_recv(w->channel, &in, &fd)) == 1)
+		take_message(w, &in.msg, fd);
 	if (n == -EAGAIN)
 		watch_channel(w);
 	else
@@ -114,7 +114,7 @@ static void on_broken(struct queue *q, uint64_t id)
 	struct channel_msg msg = {
 		.type = CHANNEL_QUEUE_BROKEN,
 		.route = route->index,
-		.queue = id,
+		.id = id,
 	};
 
 	channel_send(route->worker->channel, &msg, -1);

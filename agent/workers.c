@@ -14,13 +14,17 @@
 
 /* How often a worker that does not read its channel is told again. */
 #define REPEAT_MS 1000
+/* How soon a staple is sent again that its channel did not take. */
+#define STAPLE_MS 100
 /* What workers get on top of their own time limits before they are killed. */
 #define STOP_MARGIN_MS 2000
 
 struct one {
 	struct child child;
 	struct workers *all;
+	struct delivery delivery;
 	uint64_t repeat_ms;	/* when to say what it had no room to hear */
+	uint64_t staple_ms;	/* when to go on giving it staples */
 };
 
 struct workers {
@@ -29,30 +33,79 @@ struct workers {
 	int loop;
 	bool stopping;
 	uint64_t kill_ms;		/* while stopping */
+	struct channel_in in;
 	unsigned int n;
 	struct one one[];
 };
+
+/* As much as there is room for; the rest follows its answers. */
+static void deliver(struct one *one)
+{
+	one->staple_ms = 0;
+	if (one->child.pid && !one->all->stopping &&
+	    delivery_run(&one->delivery, one->child.socket.fd))
+		one->staple_ms = loop_now_ms() + STAPLE_MS;
+}
+
+static void take_message(struct one *one, const struct channel_msg *msg)
+{
+	const struct workers_events *events = &one->all->events;
+
+	switch (msg->type) {
+	case CHANNEL_QUEUE_BROKEN:
+		events->broken(events->arg, msg->route, msg->id);
+		break;
+	case CHANNEL_STAPLE_TAKEN:
+	case CHANNEL_STAPLE_LOST:
+		delivery_answered(&one->delivery, msg->id,
+				  msg->type == CHANNEL_STAPLE_TAKEN);
+		deliver(one);
+		break;
+	}
+}
 
 static void on_channel(struct watch *w)
 {
 	struct one *one = (struct one *)w;
 	struct workers *all = one->all;
-	struct channel_msg msg;
-	int fd, n = channel_recv(w->fd, &msg, &fd);
+	int fd, n = channel_recv(w->fd, &all->in, &fd);
 
 	if (fd >= 0)
 		close(fd);
-	if (n == 1 && msg.type == CHANNEL_QUEUE_BROKEN)
-		all->events.broken(all->events.arg, msg.route, msg.queue);
+	if (n == 1)
+		take_message(one, &all->in.msg);
 	else if (!n)
 		loop_remove(all->loop, w);	/* SIGCHLD does the rest */
 }
 
+void workers_staple(struct workers *all, size_t slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++) {
+		delivery_changed(&all->one[i].delivery, slot);
+		deliver(&all->one[i]);
+	}
+}
+
+bool workers_have(const struct workers *all, size_t slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->one[i].child.pid &&
+		    !delivery_done(&all->one[i].delivery, slot))
+			return false;
+	return true;
+}
+
 struct workers *workers_new(const struct worker_setup *setup, int loop,
-			    const struct workers_events *events)
+			    const struct workers_events *events,
+			    const struct delivery_list *staples)
 {
 	unsigned int n = setup->config->workers, i;
 	struct workers *all = calloc(1, sizeof(*all) + n * sizeof(all->one[0]));
+	int err = 0;
 
 	if (!all)
 		return NULL;
@@ -64,12 +117,21 @@ struct workers *workers_new(const struct worker_setup *setup, int loop,
 		all->one[i].all = all;
 		all->one[i].child.name = "worker";
 		all->one[i].child.socket.ready = on_channel;
+		if (delivery_init(&all->one[i].delivery, staples))
+			err = -ENOMEM;
 	}
-	return all;
+	if (!err)
+		return all;
+	workers_free(all);
+	return NULL;
 }
 
 void workers_free(struct workers *all)
 {
+	unsigned int i;
+
+	for (i = 0; all && i < all->n; i++)
+		delivery_fini(&all->one[i].delivery);
 	free(all);
 }
 
@@ -144,8 +206,11 @@ static int be_worker(void *arg, int channel)
 
 static void start(struct one *one)
 {
-	if (!child_start(&one->child, one->all->loop, be_worker, one))
-		say_all(one);
+	if (child_start(&one->child, one->all->loop, be_worker, one))
+		return;
+	delivery_inherit(&one->delivery);
+	one->staple_ms = 0;
+	say_all(one);
 }
 
 bool workers_ended(struct workers *all, pid_t pid, int status)
@@ -184,6 +249,16 @@ bool workers_running(const struct workers *all)
 	return false;
 }
 
+/* Of two times the earlier, or UINT64_MAX; 0 is none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		a = b = a + b;
+	if (!a)
+		return UINT64_MAX;
+	return a < b ? a : b;
+}
+
 /* Returns when there is something to do for it again. */
 static uint64_t tick(struct one *one, uint64_t now)
 {
@@ -195,7 +270,9 @@ static uint64_t tick(struct one *one, uint64_t now)
 		return one->all->stopping ? UINT64_MAX : child->restart_ms;
 	if (one->repeat_ms && one->repeat_ms <= now)
 		say_all(one);
-	return one->repeat_ms ? one->repeat_ms : UINT64_MAX;
+	if (one->staple_ms && one->staple_ms <= now)
+		deliver(one);
+	return earlier(one->repeat_ms, one->staple_ms);
 }
 
 uint64_t workers_tick(struct workers *all, uint64_t now)

@@ -7,6 +7,7 @@
 #define AGENT_WORKERS_H
 
 #include "channel.h"
+#include "delivery.h"
 #include "worker.h"
 
 struct workers;
@@ -25,12 +26,15 @@ struct workers_events {
 
 /*
  * workers_new - none is running before the first workers_tick()
- * @setup: for each of them, copied; @setup->metrics is an array of one slot per
- *         worker and master's, the channel is not used
+ * @setup:   for each of them, copied; @setup->metrics is an array of one slot
+ *           per worker and master's, the channel is not used
+ * @staples: what each is to have; outlives the workers. A new one inherits what
+ *           @setup's certificates hold, which is the same
  * Returns NULL when out of memory.
  */
 struct workers *workers_new(const struct worker_setup *setup, int loop,
-			    const struct workers_events *events);
+			    const struct workers_events *events,
+			    const struct delivery_list *staples);
 void workers_free(struct workers *workers);	/* takes NULL */
 
 /*
@@ -43,6 +47,11 @@ void workers_say(struct workers *workers, unsigned int worker,
 /* workers_tell - the same to all that are running */
 void workers_tell(struct workers *workers, const struct channel_msg *msg,
 		  int fd);
+
+/* workers_staple - this slot has another staple: give it to all of them */
+void workers_staple(struct workers *workers, size_t slot);
+/* workers_have - has each that is running what the slot has? */
+bool workers_have(const struct workers *workers, size_t slot);
 
 /* workers_ended - was waited for. Returns false when @pid is no worker's. */
 bool workers_ended(struct workers *workers, pid_t pid, int status);

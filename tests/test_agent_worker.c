@@ -170,16 +170,16 @@ Test(worker, hands_over_what_waited_once_there_is_a_queue, .init = start,
 
 Test(worker, reports_a_queue_that_broke, .init = start, .fini = stop)
 {
-	struct channel_msg msg;
+	struct channel_in in;
 	int fd;
 
 	shutdown(ends[0], SHUT_RDWR);
 	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
 	dial();
 	cr_assert(case_readable(channel, 2000));
-	cr_assert_eq(channel_recv(channel, &msg, &fd), 1);
-	cr_assert_eq(msg.type, CHANNEL_QUEUE_BROKEN);
-	cr_assert_eq(msg.queue, 7);
+	cr_assert_eq(channel_recv(channel, &in, &fd), 1);
+	cr_assert_eq(in.msg.type, CHANNEL_QUEUE_BROKEN);
+	cr_assert_eq(in.msg.id, 7);
 	close(channel);
 	cr_assert_eq(ends_within(2000), 0);
 }

@@ -27,6 +27,8 @@ static struct workers *workers;
 static struct metrics *metrics;
 static unsigned int announced[WORKERS];
 static int loop;
+static struct delivery_item items[2];
+static const struct delivery_list staples = { items, COUNT(items) };
 
 static void on_announce(void *arg, unsigned int worker)
 {
@@ -49,7 +51,7 @@ static void start(void)
 
 	setup.metrics = metrics = metrics_new(WORKERS + 1);
 	loop = loop_new();
-	workers = workers_new(&setup, loop, &events);
+	workers = workers_new(&setup, loop, &events, &staples);
 	cr_assert(workers);
 }
 
