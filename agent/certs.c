@@ -44,22 +44,23 @@ static ssize_t read_staple(const char *file, uint8_t *buf)
 }
 
 /* The issuer's certificate, from its own file or the chain; empty: logged. */
-static struct ocsp_bytes find_issuer(const struct config_cert *cert,
-				     struct hs_ctx *ctx, uint8_t **owned)
+static struct ocsp_bytes find_issuer(const struct config_cert *config,
+				     const struct hs_cert *cert,
+				     uint8_t **owned)
 {
 	struct ocsp_bytes issuer = { NULL, 0 };
 	char error[512];
 
-	if (!cert->issuer) {
-		issuer = hs_ctx_issuer(ctx);
+	if (!config->issuer) {
+		issuer = hs_cert_issuer(cert, 0);
 		if (!issuer.len)
 			log_error("event=staple_refused file=\"%s\" error=\""
 				  "the chain %s does not hold the issuer\" "
 				  "remedy=\"name its file with issuer:\"",
-				  cert->staple_file, cert->chain);
+				  config->staple_file, config->chain);
 		return issuer;
 	}
-	issuer = hs_read_cert(cert->issuer, error, sizeof(error));
+	issuer = hs_read_issuer(cert, 0, config->issuer, error, sizeof(error));
 	if (!issuer.data)
 		log_error("event=issuer_refused error=\"%s\"", error);
 	*owned = (uint8_t *)issuer.data;
@@ -73,10 +74,11 @@ static bool is_past(enum ocsp_verdict verdict)
 	       verdict == OCSP_DELEGATE_EXPIRED;
 }
 
-static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
+static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 {
 	static uint8_t der[OCSP_MAX_LEN + 1];
-	ssize_t n = read_staple(cert->staple_file, der);
+	const char *file = config->staple_file;
+	ssize_t n = read_staple(file, der);
 	struct ocsp_bytes response = { der, n > 0 ? (size_t)n : 0 };
 	enum ocsp_verdict verdict;
 	struct ocsp_bytes issuer;
@@ -84,39 +86,59 @@ static bool load_staple(const struct config_cert *cert, struct hs_ctx *ctx)
 	uint8_t *owned = NULL;
 
 	if (n < 0) {
-		log_staple(cert->staple_file, strerror((int)-n));
+		log_staple(file, strerror((int)-n));
 		return false;
 	}
-	issuer = find_issuer(cert, ctx, &owned);
+	issuer = find_issuer(config, cert, &owned);
 	if (!issuer.len)
 		return false;
-	verdict = ocsp_check(response, hs_ctx_leaf(ctx), issuer,
+	verdict = ocsp_check(response, hs_cert_der(cert, 0), issuer,
 			     &ocsp_default_limits, time(NULL), &times);
 	free(owned);
 	if (is_past(verdict)) {
 		log_warn("event=staple_expired file=\"%s\" error=\"%s: "
-			 "certificates are sent without it\"", cert->staple_file,
+			 "certificates are sent without it\"", file,
 			 ocsp_reason(verdict));
 		return true;
 	}
 	if (verdict != OCSP_OK) {
-		log_staple(cert->staple_file, ocsp_reason(verdict));
+		log_staple(file, ocsp_reason(verdict));
 		return false;
 	}
-	if (!hs_ctx_set_staple(ctx, response, times.next_update))
+	if (!hs_cert_set_staple(cert, 0, response, &times))
 		return true;
-	log_staple(cert->staple_file, strerror(ENOMEM));
+	log_staple(file, strerror(ENOMEM));
 	return false;
 }
 
-static struct hs_ctx *load(const struct config *config,
-			   const struct config_listener *listener,
-			   unsigned int pairs)
+static struct hs_cert *load_cert(const struct config_cert *config)
 {
-	const struct config_cert *cert = &config->certs[0];
+	struct hs_cert *cert;
+	char error[512];
+
+	warn_if_readable(config->key);
+	cert = hs_cert_load(config->chain, config->key, error, sizeof(error));
+	if (!cert) {
+		log_error("event=certificate_refused at=%s:%u:%u error=\"%s\"",
+			  config->mark.file, config->mark.line,
+			  config->mark.column, error);
+		return NULL;
+	}
+	if (config->staple == CONFIG_STAPLE_FILE &&
+	    !load_staple(config, cert)) {
+		hs_cert_free(cert);
+		return NULL;
+	}
+	return cert;
+}
+
+static struct hs_ctx *make_context(const struct config_listener *listener,
+				   const struct certs *certs,
+				   unsigned int pairs)
+{
 	struct hs_config hs = {
-		.chain_file = cert->chain,
-		.key_file = cert->key,
+		.certs = certs->cert,
+		.n_certs = certs->n,
 		.alpn = listener->alpn,
 		.alpn_len = listener->alpn_len,
 		.pairs = pairs,
@@ -126,46 +148,62 @@ static struct hs_ctx *load(const struct config *config,
 	char error[512];
 
 	ctx = hs_ctx_new(&hs, error, sizeof(error));
-	if (!ctx) {
-		log_error("event=certificate_refused at=%s:%u:%u error=\"%s\"",
-			  cert->mark.file, cert->mark.line, cert->mark.column,
-			  error);
-		return NULL;
-	}
-	if (cert->staple == CONFIG_STAPLE_FILE && !load_staple(cert, ctx)) {
-		hs_ctx_free(ctx);
-		return NULL;
-	}
+	if (!ctx)
+		log_error("event=listener_refused at=%s:%u:%u error=\"%s\"",
+			  listener->mark.file, listener->mark.line,
+			  listener->mark.column, error);
 	return ctx;
 }
 
-struct hs_ctx **certs_load(const struct config *config, unsigned int pairs)
+static bool load_all(const struct config *config, struct certs *certs,
+		     unsigned int pairs)
 {
-	struct hs_ctx **contexts = calloc(config->n_listeners,
-					  sizeof(*contexts));
 	size_t i;
 
-	if (!contexts)
-		return NULL;
-	for (i = 0; i < config->n_certs; i++)
-		warn_if_readable(config->certs[i].key);
-	for (i = 0; i < config->n_listeners; i++) {
-		contexts[i] = load(config, &config->listeners[i], pairs);
-		if (contexts[i])
-			continue;
-		certs_free(contexts, config->n_listeners);
-		return NULL;
+	certs->cert = calloc(config->n_certs, sizeof(*certs->cert));
+	certs->contexts = calloc(config->n_listeners,
+				 sizeof(*certs->contexts));
+	if (!certs->cert || !certs->contexts) {
+		log_error("event=start_failed error=\"out of memory\"");
+		return false;
 	}
-	return contexts;
+	for (i = 0; i < config->n_certs; i++) {
+		certs->cert[i] = load_cert(&config->certs[i]);
+		if (!certs->cert[i])
+			return false;
+		certs->n++;
+	}
+	for (i = 0; i < config->n_listeners; i++) {
+		certs->contexts[i] = make_context(&config->listeners[i], certs,
+						  pairs);
+		if (!certs->contexts[i])
+			return false;
+		certs->n_contexts++;
+	}
+	return true;
 }
 
-void certs_free(struct hs_ctx **contexts, size_t n)
+struct certs *certs_load(const struct config *config, unsigned int pairs)
+{
+	struct certs *certs = calloc(1, sizeof(*certs));
+
+	if (certs && load_all(config, certs, pairs))
+		return certs;
+	certs_free(certs);
+	return NULL;
+}
+
+void certs_free(struct certs *certs)
 {
 	size_t i;
 
-	if (!contexts)
+	if (!certs)
 		return;
-	for (i = 0; i < n; i++)
-		hs_ctx_free(contexts[i]);
-	free(contexts);
+	for (i = 0; i < certs->n_contexts; i++)
+		hs_ctx_free(certs->contexts[i]);
+	for (i = 0; i < certs->n; i++)
+		hs_cert_free(certs->cert[i]);
+	free(certs->contexts);
+	free(certs->cert);
+	free(certs);
 }

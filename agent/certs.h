@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Certificates and their staples, from the files that the configuration names
- * to one context per listener.
+ * to one context per listener, and what the stapler is to look after.
  */
 #ifndef AGENT_CERTS_H
 #define AGENT_CERTS_H
@@ -10,14 +10,47 @@
 #include "handshake/ctx.h"
 
 /*
- * certs_load - a context for every listener
- * @pairs: versions and ciphers to offer, see struct hs_config
- * Logs what is wrong, one line per finding, each with its file. A staple that
- * is past its nextUpdate is left out with a warning, as it would be were
- * ktlsd already running; one that was never right is an error.
- * Returns an array of config->n_listeners, for certs_free(), or NULL.
+ * struct certs_slot - a position of a chain that needs a staple from a responder
+ * @cert:   index into struct certs' cert, and config's certs
+ * @depth:  see hs_cert_set_staple()
+ * @name:   for people: the certificate's, and its position when that is not 0
+ * @urls:   responders to ask in turn, a NUL behind each; @urls_len bytes
+ * @der:    the certificate at this position; the certificate's own
+ * @issuer: its issuer's certificate
+ * @must:   a leaf that must be stapled, by the configuration or by itself
  */
-struct hs_ctx **certs_load(const struct config *config, unsigned int pairs);
-void certs_free(struct hs_ctx **contexts, size_t n);
+struct certs_slot {
+	unsigned int cert, depth;
+	char *name;
+	char *urls;
+	size_t urls_len;
+	struct ocsp_bytes der, issuer;
+	bool must;
+};
+
+/*
+ * struct certs - all that was loaded
+ * @cert:     by the index of config's certs
+ * @contexts: by the index of config's listeners
+ */
+struct certs {
+	struct hs_cert **cert;
+	size_t n;
+	struct hs_ctx **contexts;
+	size_t n_contexts;
+	struct certs_slot *slots;
+	size_t n_slots;
+};
+
+/*
+ * certs_load - every certificate, and a context for every listener
+ * @pairs: versions and ciphers to offer, see struct hs_config
+ * Logs what is wrong, one line per finding, each with its file. A staple FILE
+ * that is past its nextUpdate is left out with a warning, as it would be were
+ * ktlsd already running; one that was never right is an error.
+ * Returns NULL after an error.
+ */
+struct certs *certs_load(const struct config *config, unsigned int pairs);
+void certs_free(struct certs *certs);	/* takes NULL */
 
 #endif

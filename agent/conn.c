@@ -37,6 +37,7 @@ static const struct {
 	[HS_F_VERSION] = { METRIC_FAILED_VERSION, "version" },
 	[HS_F_CIPHER] = { METRIC_FAILED_CIPHER, "cipher" },
 	[HS_F_PROTOCOL] = { METRIC_FAILED_PROTOCOL, "protocol" },
+	[HS_F_STAPLE] = { METRIC_FAILED_STAPLE, "staple" },
 	[HS_F_INTERNAL] = { METRIC_FAILED_INTERNAL, "internal" },
 };
 
@@ -170,6 +171,8 @@ static void linger(struct conn *c)
 static void fail(struct conn *c, enum hs_failure failure, const char *error)
 {
 	count(c, failures[failure].metric);
+	if (failure == HS_F_STAPLE)
+		count(c, METRIC_STAPLE_REFUSED);
 	log_failure(c, failures[failure].reason, error);
 	c->step = HS_FAIL;
 }
@@ -180,6 +183,7 @@ static void count_handshake(struct conn *c, const struct hs_info *info,
 	static const enum metric staples[] = {
 		[HS_STAPLE_SENT] = METRIC_STAPLE_SENT,
 		[HS_STAPLE_EXPIRED] = METRIC_STAPLE_EXPIRED,
+		[HS_STAPLE_NOT_YET] = METRIC_STAPLE_NOT_YET,
 		[HS_STAPLE_NONE] = METRIC_STAPLE_NONE,
 	};
 

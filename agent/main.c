@@ -76,16 +76,16 @@ static bool find_support(const struct config *config,
 static int run(const struct config *config, bool test)
 {
 	struct ktls_support support;
-	struct hs_ctx **contexts;
+	struct certs *certs;
 	int status = 1;
 
 	if (!find_support(config, &support))
 		return 1;
-	contexts = certs_load(config, support.pairs ? support.pairs :
-			      KTLS_ALL_PAIRS);
-	if (contexts)
-		status = test ? 0 : master_run(config, contexts, &support);
-	certs_free(contexts, config->n_listeners);
+	certs = certs_load(config, support.pairs ? support.pairs :
+			   KTLS_ALL_PAIRS);
+	if (certs)
+		status = test ? 0 : master_run(config, certs, &support);
+	certs_free(certs);
 	return status;
 }
 

@@ -21,7 +21,7 @@
 
 struct master {
 	const struct config *config;
-	struct hs_ctx **contexts;
+	struct certs *certs;
 	struct ktls_support support;
 	struct metrics *metrics;	/* one per worker, and master's */
 	struct workers *workers;
@@ -233,7 +233,7 @@ static struct workers *new_workers(struct master *m)
 {
 	struct worker_setup setup = {
 		.config = m->config,
-		.contexts = m->contexts,
+		.certs = m->certs,
 		.listener_fds = m->listeners,
 		.support = m->support,
 		.metrics = m->metrics,
@@ -310,12 +310,12 @@ static int run_timers(struct master *m)
 	return next > now ? (int)(next - now) : 0;
 }
 
-int master_run(const struct config *config, struct hs_ctx **contexts,
+int master_run(const struct config *config, struct certs *certs,
 	       const struct ktls_support *support)
 {
 	struct master m = {
 		.config = config,
-		.contexts = contexts,
+		.certs = certs,
 		.support = *support,
 		.loop = -1,
 		.signals.fd = -1,

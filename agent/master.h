@@ -6,18 +6,18 @@
 #ifndef AGENT_MASTER_H
 #define AGENT_MASTER_H
 
+#include "certs.h"
 #include "config.h"
-#include "handshake/ctx.h"
 #include "ktls/install.h"
 
 /*
  * master_run - serve until told to stop by SIGTERM or SIGINT
- * @contexts: one per listener
- * @support:  what the kernel can; pairs 0: every connection is relayed
+ * @certs:   as loaded; borrowed
+ * @support: what the kernel can; pairs 0: every connection is relayed
  * Logs what goes wrong. Returns the process's exit status; never returns
  * twice, although it forks: workers end in it.
  */
-int master_run(const struct config *config, struct hs_ctx **contexts,
+int master_run(const struct config *config, struct certs *certs,
 	       const struct ktls_support *support);
 
 #endif

@@ -26,6 +26,7 @@
 	X(FAILED_CIPHER, "handshakes_failed_total", "reason=\"cipher\"") \
 	X(FAILED_PROTOCOL, "handshakes_failed_total", "reason=\"protocol\"") \
 	X(FAILED_TRUNCATED, "handshakes_failed_total", "reason=\"truncated\"") \
+	X(FAILED_STAPLE, "handshakes_failed_total", "reason=\"staple\"") \
 	X(FAILED_INTERNAL, "handshakes_failed_total", "reason=\"internal\"") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \
@@ -38,7 +39,9 @@
 	X(QUEUE_EXPIRED, "queue_expired_total", "") \
 	X(STAPLE_SENT, "staples_total", "result=\"sent\"") \
 	X(STAPLE_EXPIRED, "staples_total", "result=\"expired\"") \
+	X(STAPLE_NOT_YET, "staples_total", "result=\"not_yet\"") \
 	X(STAPLE_NONE, "staples_total", "result=\"none\"") \
+	X(STAPLE_REFUSED, "staples_total", "result=\"refused\"") \
 	X(PAUSED_DESCRIPTORS, "accept_pauses_total", \
 	  "reason=\"descriptors\"") \
 	X(PAUSED_SLOTS, "accept_pauses_total", "reason=\"slots\"") \

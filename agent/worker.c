@@ -214,7 +214,7 @@ static int init_listeners(struct worker *w, const struct worker_setup *setup)
 		struct listener *l = &w->listeners[i];
 
 		l->worker = w;
-		l->ctx = setup->contexts[i];
+		l->ctx = setup->certs->contexts[i];
 		l->route = w->config->listeners[i].route;
 		l->fd = setup->listener_fds[i];
 	}

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "certs.h"
 #include "config.h"
 #include "conn_slab.h"
 #include "deadline.h"
@@ -50,13 +51,13 @@ struct worker {
 
 /*
  * struct worker_setup - what master gives a worker; borrowed for its life
- * @contexts:     one per listener
- * @listener_fds: likewise
+ * @certs:        with a context per listener
+ * @listener_fds: one per listener
  * @slots:        connections at a time
  */
 struct worker_setup {
 	const struct config *config;
-	struct hs_ctx *const *contexts;
+	struct certs *certs;
 	const int *listener_fds;
 	struct ktls_support support;
 	struct metrics *metrics;

@@ -1,163 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Certificate, chain and key from PEM files; each fault as one sentence that
- * names the file.
+ * A certificate, its chain and its key from files, and what else is known of it.
  */
+#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "handshake/internal.h"
-
-#define FILE_MAX (1 << 20)
-
-/* Where a sentence goes. */
-struct report {
-	const char *file;
-	char *error;
-	size_t len;
-};
-
-static int __attribute__((format(printf, 2, 3)))
-report(const struct report *r, const char *format, ...)
-{
-	int n = snprintf(r->error, r->len, "%s: ", r->file);
-	va_list ap;
-
-	va_start(ap, format);
-	if (n >= 0 && (size_t)n < r->len)
-		vsnprintf(r->error + n, r->len - n, format, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
-static const char *ssl_reason(void)
-{
-	const char *s = ERR_reason_error_string(ERR_peek_last_error());
-
-	return s ? s : "libcrypto gives no reason";
-}
-
-/* A file's bytes; a key may be among them. */
-struct text {
-	uint8_t *data;
-	size_t len;
-};
-
-static void text_wipe(struct text *t)
-{
-	if (t->data)
-		OPENSSL_cleanse(t->data, t->len);
-	free(t->data);
-}
-
-static int read_text(const struct report *r, struct text *t)
-{
-	int fd = open(r->file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd >= 0)
-		t->data = malloc(FILE_MAX);
-	while (t->data && t->len < FILE_MAX) {
-		n = read(fd, t->data + t->len, FILE_MAX - t->len);
-		if (n <= 0)
-			break;
-		t->len += n;
-	}
-	if (n < 0)
-		report(r, "%s", strerror(errno));
-	else if (n > 0)
-		report(r, "more than %d bytes", FILE_MAX);
-	if (fd >= 0)
-		close(fd);
-	return n ? -EINVAL : 0;
-}
-
-/* No prompt on a terminal that a daemon does not have. */
-static int refuse_passphrase(char *buf, int size, int writing, void *asked)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	*(bool *)asked = true;
-	return -1;
-}
-
-static bool at_end_of_pem(void)
-{
-	unsigned long e = ERR_peek_last_error();
-
-	return ERR_GET_LIB(e) == ERR_LIB_PEM &&
-	       ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
-}
-
-/* The file's certificates in order, at least one. */
-static STACK_OF(X509) *read_chain(const struct report *r)
-{
-	struct text text __attribute__((cleanup(text_wipe))) = { 0 };
-	STACK_OF(X509) *chain = sk_X509_new_null();
-	BIO *bio = NULL;
-	bool asked = false;
-	X509 *cert;
-
-	ERR_clear_error();
-	if (!chain || read_text(r, &text))
-		goto fail;
-	bio = BIO_new_mem_buf(text.data, text.len);
-	while (bio && (cert = PEM_read_bio_X509(bio, NULL, refuse_passphrase,
-						&asked))) {
-		if (!sk_X509_push(chain, cert)) {
-			X509_free(cert);
-			goto fail;
-		}
-	}
-	if (!at_end_of_pem())
-		report(r, "certificate %d cannot be read: %s",
-		       sk_X509_num(chain) + 1, ssl_reason());
-	else if (!sk_X509_num(chain))
-		report(r, "no PEM certificate in it");
-	else
-		goto out;
-fail:
-	sk_X509_pop_free(chain, X509_free);
-	chain = NULL;
-out:
-	BIO_free(bio);
-	ERR_clear_error();
-	return chain;
-}
-
-static EVP_PKEY *read_key(const struct report *r)
-{
-	struct text text __attribute__((cleanup(text_wipe))) = { 0 };
-	bool asked = false;
-	EVP_PKEY *key = NULL;
-	BIO *bio;
-
-	ERR_clear_error();
-	if (read_text(r, &text))
-		return NULL;
-	bio = BIO_new_mem_buf(text.data, text.len);
-	if (bio)
-		key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase,
-					      &asked);
-	if (!key && asked)
-		report(r, "the key is encrypted; give it without a "
-			  "passphrase");
-	else if (!key)
-		report(r, "no PEM private key in it that can be read");
-	BIO_free(bio);
-	ERR_clear_error();
-	return key;
-}
+#include "handshake/pem.h"
 
 /* malloc'ed DER; data NULL when out of memory */
 static struct ocsp_bytes to_der(X509 *cert)
@@ -174,89 +28,246 @@ static struct ocsp_bytes to_der(X509 *cert)
 	return der;
 }
 
-static int keep_der(X509 *cert, uint8_t **data, size_t *len)
+/* Which of @chain has issued @cert, by names and key identifiers; -1: none. */
+static int find_issuer(STACK_OF(X509) *chain, X509 *cert)
 {
-	struct ocsp_bytes der = to_der(cert);
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *candidate = sk_X509_value(chain, i);
 
-	*data = (uint8_t *)der.data;
-	*len = der.len;
-	return der.data ? 0 : -ENOMEM;
+		if (candidate != cert &&
+		    X509_check_issued(candidate, cert) == X509_V_OK)
+			return i;
+	}
+	return -1;
 }
 
-static int use_chain(struct hs_ctx *ctx, const struct report *r,
-		     STACK_OF(X509) *chain)
+/* A root speaks for itself: nobody could revoke it. */
+static unsigned int count_depths(STACK_OF(X509) *chain)
 {
-	X509 *leaf = sk_X509_value(chain, 0);
-	X509 *cert;
+	unsigned int n = 1;
 
-	if (!SSL_CTX_use_certificate(ctx->ssl, leaf))
-		return report(r, "the certificate cannot be used: %s",
-			      ssl_reason());
-	if (keep_der(leaf, &ctx->leaf, &ctx->leaf_len))
-		return report(r, "out of memory");
-	for (int i = 1; i < sk_X509_num(chain); i++) {
-		cert = sk_X509_value(chain, i);
-		if (!SSL_CTX_add1_chain_cert(ctx->ssl, cert))
-			return report(r, "certificate %d cannot be used: %s",
-				      i + 1, ssl_reason());
-		if (ctx->issuer ||
-		    X509_check_issued(cert, leaf) != X509_V_OK)
-			continue;
-		if (keep_der(cert, &ctx->issuer, &ctx->issuer_len))
-			return report(r, "out of memory");
+	while (HS_STAPLES_CHAIN && n < (unsigned int)sk_X509_num(chain) &&
+	       !(X509_get_extension_flags(sk_X509_value(chain, n)) &
+		 EXFLAG_SS))
+		n++;
+	return n;
+}
+
+static int keep_chain(struct hs_cert *cert, STACK_OF(X509) *chain)
+{
+	cert->n_chain = sk_X509_num(chain);
+	cert->depths = count_depths(chain);
+	cert->der = calloc(cert->n_chain, sizeof(*cert->der));
+	cert->positions = calloc(cert->depths, sizeof(*cert->positions));
+	if (!cert->der || !cert->positions)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < cert->n_chain; i++) {
+		cert->der[i] = to_der(sk_X509_value(chain, i));
+		if (!cert->der[i].data)
+			return -ENOMEM;
 	}
-	hs_describe_cert(ctx, leaf);
+	for (unsigned int i = 0; i < cert->depths; i++)
+		cert->positions[i].issuer =
+			find_issuer(chain, sk_X509_value(chain, i));
 	return 0;
 }
 
-static int use_key(struct hs_ctx *ctx, const struct report *r,
-		   const char *chain_file, X509 *leaf)
+/* For log lines, where it stands in quotes. */
+static char *printable(const char *data, size_t len)
 {
-	EVP_PKEY *key = read_key(r);
+	char *copy = strndup(data, len);
+
+	for (char *p = copy; p && *p; p++)
+		if (iscntrl((unsigned char)*p) || *p == '"' || *p == '\\')
+			*p = '?';
+	return copy;
+}
+
+/* The first is the one for people, too. Returns 0 or -ENOMEM. */
+static int add_name(struct hs_cert *cert, const void *data, int len)
+{
+	char *name;
+
+	/* One that holds a NUL is nobody's name. */
+	if (len <= 0 || memchr(data, '\0', len))
+		return 0;
+	if (!cert->name)
+		cert->name = printable(data, len);
+	name = strndup(data, len);
+	if (!name || !cert->name) {
+		free(name);
+		return -ENOMEM;
+	}
+	for (char *p = name; *p; p++)
+		*p = tolower((unsigned char)*p);
+	cert->names[cert->n_names++] = name;
+	return 0;
+}
+
+static int add_dns_names(struct hs_cert *cert, const GENERAL_NAMES *list)
+{
+	int n = list ? sk_GENERAL_NAME_num(list) : 0;
 	int ret = 0;
 
-	if (!key)
-		return -EINVAL;
-	if (!X509_check_private_key(leaf, key))
-		ret = report(r, "the key does not match the certificate in %s",
-			     chain_file);
-	else if (!SSL_CTX_use_PrivateKey(ctx->ssl, key))
-		ret = report(r, "the key cannot be used: %s", ssl_reason());
-	EVP_PKEY_free(key);
-	ERR_clear_error();
-	return ret;
-}
+	cert->names = calloc(n + 1, sizeof(*cert->names));
+	if (!cert->names)
+		return -ENOMEM;
+	for (int i = 0; i < n && !ret; i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(list, i);
 
-int hs_cert_load(struct hs_ctx *ctx, const struct hs_config *config,
-		 char *error, size_t error_len)
-{
-	struct report r = { config->chain_file, error, error_len };
-	STACK_OF(X509) *chain = read_chain(&r);
-	int ret = -EINVAL;
-
-	if (!chain)
-		return ret;
-	ret = use_chain(ctx, &r, chain);
-	if (!ret) {
-		r.file = config->key_file;
-		ret = use_key(ctx, &r, config->chain_file,
-			      sk_X509_value(chain, 0));
+		if (g->type == GEN_DNS)
+			ret = add_name(cert,
+				       ASN1_STRING_get0_data(g->d.dNSName),
+				       ASN1_STRING_length(g->d.dNSName));
 	}
-	sk_X509_pop_free(chain, X509_free);
 	return ret;
 }
 
-struct ocsp_bytes hs_read_cert(const char *file, char *error, size_t error_len)
+/* Without DNS names the common name stands for one, as it does for clients. */
+static int add_common_name(struct hs_cert *cert, X509 *leaf)
 {
-	struct report r = { file, error, error_len };
-	STACK_OF(X509) *chain = read_chain(&r);
+	X509_NAME *subject = X509_get_subject_name(leaf);
+	int i = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	unsigned char *utf8 = NULL;
+	int len;
+	int ret;
+
+	if (i < 0)
+		return 0;
+	len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(
+					  X509_NAME_get_entry(subject, i)));
+	ret = add_name(cert, utf8, len);
+	OPENSSL_free(utf8);
+	return ret;
+}
+
+static int keep_names(struct hs_cert *cert, X509 *leaf)
+{
+	GENERAL_NAMES *list =
+		X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	int ret = add_dns_names(cert, list);
+
+	GENERAL_NAMES_free(list);
+	if (!ret && !cert->n_names)
+		ret = add_common_name(cert, leaf);
+	return ret;
+}
+
+static int load_key(struct hs_cert *cert, const struct hs_report *r,
+		    const char *chain_file)
+{
+	cert->key = hs_read_key(r);
+	if (!cert->key)
+		return -EINVAL;
+	if (!X509_check_private_key(cert->leaf, cert->key)) {
+		ERR_clear_error();
+		return hs_report(r, "the key does not match the certificate "
+				    "in %s", chain_file);
+	}
+	return 0;
+}
+
+static int load(struct hs_cert *cert, struct hs_report *r, const char *key_file)
+{
+	const char *chain_file = r->file;
+
+	cert->file = strdup(chain_file);
+	cert->chain = hs_read_chain(r);
+	if (!cert->chain)
+		return -EINVAL;
+	if (!cert->file || keep_chain(cert, cert->chain) ||
+	    keep_names(cert, sk_X509_value(cert->chain, 0)))
+		return hs_report(r, "out of memory");
+	/* From here on it is what is sent behind the leaf. */
+	cert->leaf = sk_X509_shift(cert->chain);
+	hs_describe_cert(cert);
+	ERR_clear_error();
+	r->file = key_file;
+	return load_key(cert, r, chain_file);
+}
+
+struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
+			     char *error, size_t error_len)
+{
+	struct hs_report r = { chain_file, error, error_len };
+	struct hs_cert *cert = calloc(1, sizeof(*cert));
+
+	if (!cert) {
+		hs_report(&r, "out of memory");
+		return NULL;
+	}
+	if (!load(cert, &r, key_file))
+		return cert;
+	hs_cert_free(cert);
+	return NULL;
+}
+
+void hs_cert_free(struct hs_cert *cert)
+{
+	if (!cert)
+		return;
+	for (unsigned int i = 0; cert->positions && i < cert->depths; i++)
+		free(cert->positions[i].response.der);
+	for (unsigned int i = 0; cert->der && i < cert->n_chain; i++)
+		free((void *)cert->der[i].data);
+	for (unsigned int i = 0; i < cert->n_names; i++)
+		free(cert->names[i]);
+	X509_free(cert->leaf);
+	sk_X509_pop_free(cert->chain, X509_free);
+	EVP_PKEY_free(cert->key);
+	free(cert->positions);
+	free(cert->der);
+	free(cert->names);
+	free(cert->name);
+	free(cert->file);
+	free(cert);
+}
+
+const char *hs_cert_name(const struct hs_cert *cert)
+{
+	return cert->name ? cert->name : "unnamed";
+}
+
+unsigned int hs_cert_depths(const struct hs_cert *cert)
+{
+	return cert->depths;
+}
+
+struct ocsp_bytes hs_cert_der(const struct hs_cert *cert, unsigned int depth)
+{
+	return cert->der[depth];
+}
+
+struct ocsp_bytes hs_cert_issuer(const struct hs_cert *cert,
+				 unsigned int depth)
+{
+	int issuer = cert->positions[depth].issuer;
+
+	return issuer < 0 ? (struct ocsp_bytes){ 0 } : cert->der[issuer];
+}
+
+struct ocsp_bytes hs_read_issuer(const struct hs_cert *cert,
+				 unsigned int depth, const char *file,
+				 char *error, size_t error_len)
+{
+	struct hs_report r = { file, error, error_len };
+	STACK_OF(X509) *chain = hs_read_chain(&r);
+	X509 *subject = depth ? sk_X509_value(cert->chain, depth - 1) :
+				cert->leaf;
 	struct ocsp_bytes der = { 0 };
+	int i;
 
 	if (!chain)
 		return der;
-	der = to_der(sk_X509_value(chain, 0));
-	if (!der.data)
-		report(&r, "out of memory");
+	i = find_issuer(chain, subject);
+	if (i < 0) {
+		hs_report(&r, "no certificate in it has issued the one of %s",
+			  hs_cert_name(cert));
+	} else {
+		der = to_der(sk_X509_value(chain, i));
+		if (!der.data)
+			hs_report(&r, "out of memory");
+	}
 	sk_X509_pop_free(chain, X509_free);
 	return der;
 }

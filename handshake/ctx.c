@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a listener offers: versions, ciphers, ALPN, tickets, the staple.
+ * What a listener offers: versions, ciphers, ALPN, tickets, certificates.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -129,40 +129,6 @@ static int set_alpn(struct hs_ctx *ctx, const uint8_t *alpn, size_t len)
 	return 0;
 }
 
-/*
- * A name that is acknowledged becomes the session's: a TLS 1.2 session is
- * resumed under that name alone (RFC 6066 3), which is known then too.
- */
-static int accept_name(SSL *ssl, int *alert, void *arg)
-{
-	(void)alert;
-	(void)arg;
-	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ?
-		       SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
-
-/* Called only when the peer asked; OpenSSL frees the copy. */
-static int staple(SSL *ssl, void *arg)
-{
-	struct hs *hs = hs_of(ssl);
-	const struct hs_ctx *ctx = hs->ctx;
-	uint8_t *copy;
-
-	(void)arg;
-	hs->staple = HS_STAPLE_NONE;
-	if (!ctx->staple_len)
-		return SSL_TLSEXT_ERR_NOACK;
-	hs->staple = HS_STAPLE_EXPIRED;
-	if (hs->now >= ctx->next_update)
-		return SSL_TLSEXT_ERR_NOACK;
-	copy = OPENSSL_memdup(ctx->staple, ctx->staple_len);
-	if (!copy)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	SSL_set_tlsext_status_ocsp_resp(ssl, copy, ctx->staple_len);
-	hs->staple = HS_STAPLE_SENT;
-	return SSL_TLSEXT_ERR_OK;
-}
-
 /* Called with each message, after its last byte was taken or given. */
 static void watch(int sent, int version, int type, const void *buf, size_t len,
 		  SSL *ssl, void *arg)
@@ -193,8 +159,7 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config)
 		return -EIO;
 	set_options(ctx->ssl);
 	SSL_CTX_set_msg_callback(ctx->ssl, watch);
-	SSL_CTX_set_tlsext_servername_callback(ctx->ssl, accept_name);
-	SSL_CTX_set_tlsext_status_cb(ctx->ssl, staple);
+	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
 	ret = set_ciphers(ctx->ssl, config->pairs);
 	if (!ret)
 		ret = set_sessions(ctx->ssl, config->tickets);
@@ -223,7 +188,7 @@ struct hs_ctx *hs_ctx_new(const struct hs_config *config, char *error,
 				 ERR_reason_error_string(ERR_peek_error()) :
 				 "out of memory");
 	else
-		ret = hs_cert_load(ctx, config, error, error_len);
+		ret = hs_names_init(ctx, config, error, error_len);
 	if (!ret)
 		return ctx;
 	hs_ctx_free(ctx);
@@ -237,37 +202,7 @@ void hs_ctx_free(struct hs_ctx *ctx)
 	SSL_CTX_free(ctx->ssl);
 	BIO_meth_free(ctx->bio);
 	hs_secrets_fini(ctx);
+	hs_names_fini(ctx);
 	free(ctx->alpn);
-	free(ctx->leaf);
-	free(ctx->issuer);
-	free(ctx->staple);
 	free(ctx);
-}
-
-struct ocsp_bytes hs_ctx_leaf(const struct hs_ctx *ctx)
-{
-	return (struct ocsp_bytes){ ctx->leaf, ctx->leaf_len };
-}
-
-struct ocsp_bytes hs_ctx_issuer(const struct hs_ctx *ctx)
-{
-	return (struct ocsp_bytes){ ctx->issuer, ctx->issuer_len };
-}
-
-int hs_ctx_set_staple(struct hs_ctx *ctx, struct ocsp_bytes der,
-		      int64_t next_update)
-{
-	uint8_t *copy = NULL;
-
-	if (der.len) {
-		copy = malloc(der.len);
-		if (!copy)
-			return -ENOMEM;
-		memcpy(copy, der.data, der.len);
-	}
-	free(ctx->staple);
-	ctx->staple = copy;
-	ctx->staple_len = der.len;
-	ctx->next_update = next_update;
-	return 0;
 }

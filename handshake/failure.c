@@ -70,6 +70,10 @@ enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error)
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && code > SSL_AD_REASON_OFFSET)
 		return hs_fail_peer(hs, code - SSL_AD_REASON_OFFSET);
 
+	/* A callback of ours may have said why. */
+	if (hs->failure != HS_F_NONE)
+		return hs_fail(hs, hs->failure, SSL_AD_INTERNAL_ERROR, "");
+
 	/* Where OpenSSL is silent the fault is the peer's bytes. */
 	hs_alert(hs, SSL_AD_UNEXPECTED_MESSAGE);
 	hs->failure = of_alert(hs->alert);

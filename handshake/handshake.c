@@ -19,6 +19,7 @@ struct hs *hs_new(struct hs_ctx *ctx)
 	if (!hs)
 		return NULL;
 	hs->ctx = ctx;
+	hs->cert = hs->installed = ctx->first;
 	hs->step = HS_MORE;
 	hs->ssl = SSL_new(ctx->ssl);
 	bio = BIO_new(ctx->bio);

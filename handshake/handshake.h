@@ -20,10 +20,12 @@ enum hs_step {
 /*
  * HS_F_HTTP, _SSLV2, _GARBAGE: by the first bytes. _ALERT: the peer sent one.
  * _VERSION, _CIPHER: nothing in common, groups and signatures included.
+ * _STAPLE: see hs_cert_require_staple().
  */
 enum hs_failure {
 	HS_F_NONE, HS_F_HTTP, HS_F_SSLV2, HS_F_GARBAGE, HS_F_RECORD_OVERFLOW,
-	HS_F_ALERT, HS_F_VERSION, HS_F_CIPHER, HS_F_PROTOCOL, HS_F_INTERNAL,
+	HS_F_ALERT, HS_F_VERSION, HS_F_CIPHER, HS_F_PROTOCOL, HS_F_STAPLE,
+	HS_F_INTERNAL,
 	HS_FAILURES,
 };
 

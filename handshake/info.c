@@ -23,24 +23,24 @@ uint16_t hs_max_fragment(const SSL *ssl)
 }
 
 /* "EC256", "RSA2048", "ED25519"; "SHA256" for the certificate's signature */
-void hs_describe_cert(struct hs_ctx *ctx, X509 *leaf)
+void hs_describe_cert(struct hs_cert *cert)
 {
-	EVP_PKEY *key = X509_get0_pubkey(leaf);
+	EVP_PKEY *key = X509_get0_pubkey(cert->leaf);
 	int type = EVP_PKEY_get_base_id(key);
 	int bits = EVP_PKEY_get_bits(key);
 	int digest = NID_undef;
 	int sig = NID_undef;
 
-	ctx->key_is_pss = type == EVP_PKEY_RSA_PSS;
+	cert->key_is_pss = type == EVP_PKEY_RSA_PSS;
 	if (type == EVP_PKEY_EC)
-		snprintf(ctx->key_alg, sizeof(ctx->key_alg), "EC%d", bits);
+		snprintf(cert->key_alg, sizeof(cert->key_alg), "EC%d", bits);
 	else if (type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS)
-		snprintf(ctx->key_alg, sizeof(ctx->key_alg), "RSA%d", bits);
+		snprintf(cert->key_alg, sizeof(cert->key_alg), "RSA%d", bits);
 	else
-		snprintf(ctx->key_alg, sizeof(ctx->key_alg), "%s",
+		snprintf(cert->key_alg, sizeof(cert->key_alg), "%s",
 			 OBJ_nid2sn(type));
-	X509_get_signature_info(leaf, &digest, &sig, NULL, NULL);
-	snprintf(ctx->cert_sig_alg, sizeof(ctx->cert_sig_alg), "%s",
+	X509_get_signature_info(cert->leaf, &digest, &sig, NULL, NULL);
+	snprintf(cert->cert_sig_alg, sizeof(cert->cert_sig_alg), "%s",
 		 OBJ_nid2sn(digest != NID_undef ? digest : sig));
 }
 
@@ -90,7 +90,7 @@ static const char *scheme_name(const struct hs *hs)
 	if (!SSL_get_signature_type_nid(hs->ssl, &type))
 		return "";
 	SSL_get_signature_nid(hs->ssl, &digest);
-	if (hs->ctx->key_is_pss)
+	if (hs->cert->key_is_pss)
 		return find_scheme(pss_schemes,
 				   sizeof(pss_schemes) / sizeof(*pss_schemes),
 				   type, digest);
@@ -123,8 +123,8 @@ void hs_get_info(const struct hs *hs, struct hs_info *info)
 	info->version_name = SSL_get_version(hs->ssl);
 	info->cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
 	info->server_name = sni ? sni : "";
-	info->key_alg = hs->ctx->key_alg;
-	info->cert_sig_alg = hs->ctx->cert_sig_alg;
+	info->key_alg = hs->cert->key_alg;
+	info->cert_sig_alg = hs->cert->cert_sig_alg;
 	/* Resumed: nothing was signed, in TLS 1.2 no group was used either. */
 	info->sig_scheme = info->resumed ? "" : scheme_name(hs);
 	info->group = info->resumed && info->version == KTLS_TLS12 ?

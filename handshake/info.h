@@ -9,10 +9,19 @@
 
 struct hs;
 
+/*
+ * What became of the leaf's staple. _NOT_ASKED: in resumptions too. _EXPIRED:
+ * there is one, past its nextUpdate; _NOT_YET: the clock is before its
+ * thisUpdate. _REFUSED: it is required and there is none, so that the handshake
+ * has failed with HS_F_STAPLE.
+ */
 enum hs_staple { HS_STAPLE_NOT_ASKED, HS_STAPLE_SENT, HS_STAPLE_EXPIRED,
-		 HS_STAPLE_NONE };
+		 HS_STAPLE_NOT_YET, HS_STAPLE_NONE, HS_STAPLE_REFUSED };
 
-/* What was agreed; the strings live as long as @hs, "" where absent. */
+/*
+ * What was agreed; the strings live as long as @hs, "" where absent. key_alg
+ * and cert_sig_alg are of the certificate for the client's name.
+ */
 struct hs_info {
 	uint16_t version;		/* KTLS_TLS12 or KTLS_TLS13 */
 	uint16_t max_fragment;		/* bytes, 0: not negotiated */

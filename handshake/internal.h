@@ -11,21 +11,52 @@
 #include "handshake/failure.h"
 #include "handshake/handshake.h"
 #include "handshake/info.h"
+#include "handshake/names.h"
 #include "handshake/relay.h"
 #include "handshake/secrets.h"
 
+/* Since this version a chain can be stapled, not only its leaf. */
+#define HS_STAPLES_CHAIN (OPENSSL_VERSION_NUMBER >= 0x30600000L)
+
+/* An OCSP response; of no length: none. */
+struct hs_response {
+	uint8_t *der;
+	size_t len;
+	struct ocsp_times times;
+};
+
+struct hs_position {
+	int issuer;		/* index into der, -1: not in the chain */
+	struct hs_response response;
+};
+
+struct hs_cert {
+	X509 *leaf;
+	STACK_OF(X509) *chain;	/* what is sent behind it */
+	EVP_PKEY *key;
+	char *file, *name;	/* for people; name NULL: it has none */
+	char **names;		/* for clients, in lower case */
+	unsigned int n_names;
+	struct ocsp_bytes *der;	/* of the leaf and the chain */
+	unsigned int n_chain;	/* the leaf included */
+	struct hs_position *positions;
+	unsigned int depths;
+	bool staple_required;
+	char key_alg[16], cert_sig_alg[16];
+	bool key_is_pss;
+};
+
 struct hs_ctx {
-	SSL_CTX *ssl;
+	SSL_CTX *ssl;		/* with the first certificate */
+	struct hs_cert *first;
+	struct hs_names names;
 	BIO_METHOD *bio;
 	struct ktls_derive *derive;
 	EVP_MAC_CTX *hmac[2];		/* SHA-256, SHA-384: TLS 1.2's PRF */
+	EVP_MD *sha256;
+	EVP_MD_CTX *digest;		/* for it */
 	uint8_t *alpn;
 	size_t alpn_len;
-	uint8_t *leaf, *issuer, *staple;
-	size_t leaf_len, issuer_len, staple_len;
-	int64_t next_update;
-	char key_alg[16], cert_sig_alg[16];
-	bool key_is_pss;
 };
 
 struct hs {
@@ -49,6 +80,8 @@ struct hs {
 	struct hs_secret rx_secret, tx_secret;	/* TLS 1.3 */
 	bool keys_taken, relayed;
 
+	struct hs_cert *cert;		/* by the client's name */
+	struct hs_cert *installed;	/* the one that ssl has */
 	int64_t now;
 	enum hs_staple staple;
 	enum hs_failure failure;
@@ -60,12 +93,11 @@ struct hs {
 /* The objects that OpenSSL's callbacks get at. */
 struct hs *hs_of(const SSL *ssl);
 
-/* cert.c: the certificate, its chain and key into ctx->ssl */
-int hs_cert_load(struct hs_ctx *ctx, const struct hs_config *config,
-		 char *error, size_t error_len);
-
 /* info.c */
 uint16_t hs_max_fragment(const SSL *ssl);
-void hs_describe_cert(struct hs_ctx *ctx, X509 *leaf);
+void hs_describe_cert(struct hs_cert *cert);
+
+/* staple.c: OpenSSL's callback, for clients that asked */
+int hs_staple(SSL *ssl, void *arg);
 
 #endif

@@ -83,9 +83,7 @@ static inline void start_worker(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	duo_init(&duo, "P-256");
-	duo.ctx = hs_ctx_new(&duo.config, NULL, 0);
-	cr_assert(duo.ctx);
-	listener.ctx = duo.ctx;
+	listener.ctx = duo_ctx(&duo);
 	deadline_list_init(&w.handshakes, 5000, conn_handshake_due);
 	deadline_list_init(&w.closing, LINGER_MS, conn_closing_due);
 	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);

@@ -30,34 +30,53 @@ struct pki {
 	char dir[64], chain[80], key[80], ca[80];
 };
 
-static inline X509 *pki_cert(EVP_PKEY *key, const char *name, X509 *issuer,
-			     EVP_PKEY *issuer_key, long days)
+static inline void pki_extend(X509 *cert, int nid, const char *value)
+{
+	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	cr_assert(ext && X509_add_ext(cert, ext, -1));
+	X509_EXTENSION_free(ext);
+}
+
+static inline void pki_sign(X509 *cert, EVP_PKEY *key)
+{
+	cr_assert(X509_sign(cert, key,
+			    EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ?
+				    NULL : EVP_sha256()));
+}
+
+/* A certificate of any names; each may be NULL. @issuer NULL: a CA's. */
+static inline X509 *pki_cert_for(EVP_PKEY *key, const char *common,
+				 const char *alternative, X509 *issuer,
+				 EVP_PKEY *issuer_key, long days)
 {
 	X509 *cert = X509_new();
 	X509_NAME *subject = X509_get_subject_name(cert);
-	X509_EXTENSION *ext;
 
 	cr_assert(X509_set_version(cert, 2));
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), issuer ? 2 : 1);
 	X509_gmtime_adj(X509_getm_notBefore(cert), -86400 * 30);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400 * days);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-				   (const unsigned char *)name, -1, -1, 0);
+	if (common)
+		X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+					   (const unsigned char *)common, -1,
+					   -1, 0);
 	X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) :
 					    subject);
 	X509_set_pubkey(cert, key);
-	ext = X509V3_EXT_conf_nid(NULL, NULL,
-				  issuer ? NID_subject_alt_name :
-					   NID_basic_constraints,
-				  issuer ? "DNS:localhost" :
-					   "critical,CA:TRUE");
-	cr_assert(ext && X509_add_ext(cert, ext, -1));
-	X509_EXTENSION_free(ext);
-	cr_assert(X509_sign(cert, issuer_key,
-			    EVP_PKEY_get_base_id(issuer_key) ==
-						    EVP_PKEY_ED25519 ?
-				    NULL : EVP_sha256()));
+	if (alternative)
+		pki_extend(cert, NID_subject_alt_name, alternative);
+	if (!issuer)
+		pki_extend(cert, NID_basic_constraints, "critical,CA:TRUE");
+	pki_sign(cert, issuer_key);
 	return cert;
+}
+
+static inline X509 *pki_cert(EVP_PKEY *key, const char *name, X509 *issuer,
+			     EVP_PKEY *issuer_key, long days)
+{
+	return pki_cert_for(key, name, issuer ? "DNS:localhost" : NULL, issuer,
+			    issuer_key, days);
 }
 
 /* An RSA key takes long to make: one serves a whole test. */
@@ -80,13 +99,9 @@ static inline EVP_PKEY *pki_key(const char *type)
 	return EVP_EC_gen(type);
 }
 
-/* @type: "P-256", "RSA", "ED25519"; the leaf ends in @days */
-static inline void pki_make(struct pki *p, const char *type, long days)
+static inline void pki_write(struct pki *p, X509 *leaf, X509 *ca,
+			     EVP_PKEY *key)
 {
-	EVP_PKEY *ca_key = pki_key("P-256");
-	EVP_PKEY *key = pki_key(type);
-	X509 *ca = pki_cert(ca_key, "Test CA", NULL, ca_key, 30);
-	X509 *leaf = pki_cert(key, "localhost", ca, ca_key, days);
 	FILE *f;
 
 	strcpy(p->dir, "/tmp/test_handshake.XXXXXX");
@@ -103,10 +118,28 @@ static inline void pki_make(struct pki *p, const char *type, long days)
 	f = fopen(p->key, "w");
 	cr_assert(f && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL));
 	fclose(f);
+}
+
+/* @type: "P-256", "RSA", "ED25519"; the leaf ends in @days */
+static inline void pki_make_for(struct pki *p, const char *type,
+				const char *common, const char *alternative,
+				long days)
+{
+	EVP_PKEY *ca_key = pki_key("P-256");
+	EVP_PKEY *key = pki_key(type);
+	X509 *ca = pki_cert(ca_key, "Test CA", NULL, ca_key, 30);
+	X509 *leaf = pki_cert_for(key, common, alternative, ca, ca_key, days);
+
+	pki_write(p, leaf, ca, key);
 	X509_free(leaf);
 	X509_free(ca);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(ca_key);
+}
+
+static inline void pki_make(struct pki *p, const char *type, long days)
+{
+	pki_make_for(p, type, "localhost", "DNS:localhost", days);
 }
 
 static inline void pki_remove(const struct pki *p)
@@ -121,6 +154,7 @@ static inline void pki_remove(const struct pki *p)
 struct duo {
 	struct pki pki;
 	struct hs_config config;
+	struct hs_cert *cert;
 	struct hs_ctx *ctx;
 	struct hs *hs;
 	enum hs_step step;
@@ -148,8 +182,8 @@ static inline void duo_init(struct duo *d, const char *key_type)
 	memset(d, 0, sizeof(*d));
 	pki_make(&d->pki, key_type, 30);
 	d->config = (struct hs_config){
-		.chain_file = d->pki.chain,
-		.key_file = d->pki.key,
+		.certs = &d->cert,
+		.n_certs = 1,
 		.pairs = KTLS_ALL_PAIRS,
 		.tickets = 2,
 	};
@@ -165,15 +199,27 @@ static inline void duo_init(struct duo *d, const char *key_type)
 	SSL_CTX_set_verify(d->client_ctx, SSL_VERIFY_PEER, NULL);
 }
 
+/* What the server has, where there is nothing yet. */
+static inline struct hs_ctx *duo_ctx(struct duo *d)
+{
+	char error[256] = "";
+
+	if (!d->cert)
+		d->cert = hs_cert_load(d->pki.chain, d->pki.key, error,
+				       sizeof(error));
+	cr_assert(d->cert, "%s", error);
+	if (!d->ctx)
+		d->ctx = hs_ctx_new(&d->config, error, sizeof(error));
+	cr_assert(d->ctx, "%s", error);
+	return d->ctx;
+}
+
 static inline void duo_connect(struct duo *d)
 {
 	BIO *in = BIO_new(BIO_s_mem());
 	BIO *out = BIO_new(BIO_s_mem());
-	char error[256] = "";
 
-	if (!d->ctx)
-		d->ctx = hs_ctx_new(&d->config, error, sizeof(error));
-	cr_assert(d->ctx, "%s", error);
+	duo_ctx(d);
 	d->hs = hs_new(d->ctx);
 	d->client = SSL_new(d->client_ctx);
 	cr_assert(d->hs && d->client && in && out);
@@ -202,6 +248,7 @@ static inline void duo_fini(struct duo *d)
 {
 	duo_disconnect(d);
 	hs_ctx_free(d->ctx);
+	hs_cert_free(d->cert);
 	SSL_SESSION_free(d->session);
 	SSL_CTX_free(d->client_ctx);
 	free(d->wire);

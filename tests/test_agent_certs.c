@@ -77,16 +77,16 @@ static void stop(void)
 }
 
 /* Loads, and keeps what was logged for said(). */
-static struct hs_ctx **load(void)
+static struct certs *load(void)
 {
-	struct hs_ctx **contexts;
+	struct certs *certs;
 
 	cr_assert_eq(ftruncate(log_fd, 0), 0);
 	lseek(log_fd, 0, SEEK_SET);
 	dup2(log_fd, STDERR_FILENO);
-	contexts = certs_load(&config, KTLS_ALL_PAIRS);
+	certs = certs_load(&config, KTLS_ALL_PAIRS);
 	dup2(old_stderr, STDERR_FILENO);
-	return contexts;
+	return certs;
 }
 
 static const char *said(void)
@@ -151,14 +151,16 @@ static enum hs_staple stapled(struct hs_ctx *ctx)
 
 Test(certs, makes_a_context_for_every_listener, .init = start, .fini = stop)
 {
-	struct hs_ctx **contexts = load();
+	struct certs *certs = load();
 
-	cr_assert(contexts, "%s", said());
+	cr_assert(certs, "%s", said());
 	cr_assert_str_eq(said(), "");
-	cr_assert(contexts[0] && contexts[1] && contexts[0] != contexts[1]);
-	cr_assert_eq(stapled(contexts[0]), HS_STAPLE_NONE);
-	certs_free(contexts, 2);
-	certs_free(NULL, 2);
+	cr_assert_eq(certs->n_contexts, 2);
+	cr_assert_neq(certs->contexts[0], certs->contexts[1]);
+	cr_assert_eq(certs->n, 1);
+	cr_assert_eq(stapled(certs->contexts[0]), HS_STAPLE_NONE);
+	certs_free(certs);
+	certs_free(NULL);
 }
 
 Test(certs, names_the_file_and_the_place_of_what_it_refuses, .init = start,
@@ -176,43 +178,43 @@ Test(certs, names_the_file_and_the_place_of_what_it_refuses, .init = start,
 
 Test(certs, warns_of_a_key_that_everyone_can_read, .init = start, .fini = stop)
 {
-	struct hs_ctx **contexts;
+	struct certs *certs;
 
 	cr_assert_eq(chmod(duo.pki.key, 0604), 0);
-	contexts = load();
-	cr_assert(contexts);
+	certs = load();
+	cr_assert(certs);
 	cr_assert(strstr(said(), "warn event=key_exposed"), "%s", said());
 	cr_assert(strstr(said(), duo.pki.key), "%s", said());
 	cr_assert_not(strstr(said(), "PRIVATE KEY"));
-	certs_free(contexts, 2);
+	certs_free(certs);
 }
 
 Test(certs, staples_a_good_response_whose_issuer_is_in_the_chain,
      .init = start, .fini = stop)
 {
-	struct hs_ctx **contexts;
+	struct certs *certs;
 
 	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
-	contexts = load();
-	cr_assert(contexts, "%s", said());
-	cr_assert_eq(stapled(contexts[0]), HS_STAPLE_SENT);
-	cr_assert_eq(stapled(contexts[1]), HS_STAPLE_SENT);
-	certs_free(contexts, 2);
+	certs = load();
+	cr_assert(certs, "%s", said());
+	cr_assert_eq(stapled(certs->contexts[0]), HS_STAPLE_SENT);
+	cr_assert_eq(stapled(certs->contexts[1]), HS_STAPLE_SENT);
+	certs_free(certs);
 }
 
 Test(certs, takes_the_issuer_from_its_own_file, .init = start, .fini = stop)
 {
-	struct hs_ctx **contexts;
+	struct certs *certs;
 
 	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
 	write_cert(duo.pki.chain, leaf, NULL);
 	cr_assert_null(load());
 	cr_assert(strstr(said(), "issuer:"), "%s", said());
 	cert.issuer = ca_file;
-	contexts = load();
-	cr_assert(contexts, "%s", said());
-	cr_assert_eq(stapled(contexts[0]), HS_STAPLE_SENT);
-	certs_free(contexts, 2);
+	certs = load();
+	cr_assert(certs, "%s", said());
+	cr_assert_eq(stapled(certs->contexts[0]), HS_STAPLE_SENT);
+	certs_free(certs);
 	cert.issuer = (char *)"/nonexistent/issuer.pem";
 	cr_assert_null(load());
 	cr_assert(strstr(said(), "/nonexistent/issuer.pem"), "%s", said());
@@ -220,14 +222,14 @@ Test(certs, takes_the_issuer_from_its_own_file, .init = start, .fini = stop)
 
 Test(certs, starts_without_a_staple_that_is_past, .init = start, .fini = stop)
 {
-	struct hs_ctx **contexts;
+	struct certs *certs;
 
 	write_staple(V_OCSP_CERTSTATUS_GOOD, -2 * HOUR, -HOUR);
-	contexts = load();
-	cr_assert(contexts, "%s", said());
+	certs = load();
+	cr_assert(certs, "%s", said());
 	cr_assert(strstr(said(), "warn event=staple_expired"), "%s", said());
-	cr_assert_neq(stapled(contexts[0]), HS_STAPLE_SENT);
-	certs_free(contexts, 2);
+	cr_assert_neq(stapled(certs->contexts[0]), HS_STAPLE_SENT);
+	certs_free(certs);
 }
 
 static void refuses(const char *what)
@@ -267,14 +269,14 @@ Test(certs, refuses_a_staple_that_was_never_right, .init = start,
 
 Test(certs, leaves_no_descriptor_open, .init = start, .fini = stop)
 {
-	struct hs_ctx **contexts;
+	struct certs *certs;
 	unsigned int before;
 
 	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
 	cert.issuer = ca_file;
 	before = case_fds();
-	contexts = load();
-	certs_free(contexts, 2);
+	certs = load();
+	certs_free(certs);
 	cr_assert_eq(case_fds(), before);
 	cert.staple_file = duo.pki.dir;
 	load();

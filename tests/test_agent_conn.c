@@ -56,7 +56,8 @@ Test(conn, is_handed_off_with_what_there_is_to_know, .init = start,
 	duo.config.alpn = alpn;
 	duo.config.alpn_len = 9;
 	hs_ctx_free(duo.ctx);
-	listener.ctx = duo.ctx = hs_ctx_new(&duo.config, NULL, 0);
+	duo.ctx = NULL;
+	listener.ctx = duo_ctx(&duo);
 	dial(0);
 	SSL_set_tlsext_host_name(client, "localhost");
 	SSL_set_alpn_protos(client, alpn, 9);
@@ -220,4 +221,58 @@ Test(conn, that_cannot_be_offloaded_gets_an_alert_where_it_must_be,
 	all_gone();
 	only_failed(METRIC_FAILED_INTERNAL);
 	cr_assert_eq(metrics.value[METRIC_RELAYED_UNAVAILABLE], 0);
+}
+
+Test(conn, without_the_staple_it_must_have_is_refused, .init = start,
+     .fini = stop)
+{
+	int error;
+
+	hs_cert_require_staple(duo.cert, true);
+	dial(0);
+	SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
+	cr_assert_str_eq(client_hears(&error), "");
+	cr_assert_eq(error, SSL_ERROR_SSL);
+	cr_assert_eq(ERR_GET_REASON(ERR_peek_last_error()),
+		     SSL_R_TLSV1_ALERT_INTERNAL_ERROR);
+	all_gone();
+	only_failed(METRIC_FAILED_STAPLE);
+	cr_assert_eq(metrics.value[METRIC_STAPLE_REFUSED], 1);
+}
+
+static const struct {
+	int64_t from, to;	/* from now, in seconds; both 0: no staple */
+	enum metric metric;
+} staples[] = {
+	{ -3600, 3600, METRIC_STAPLE_SENT },
+	{ -3600, -60, METRIC_STAPLE_EXPIRED },
+	{ 3600, 7200, METRIC_STAPLE_NOT_YET },
+	{ 0, 0, METRIC_STAPLE_NONE },
+};
+
+Test(conn, counts_what_became_of_the_staple, .init = start, .fini = stop)
+{
+	unsigned int id;
+	size_t i;
+
+	for (i = 0; i < COUNT(staples); i++) {
+		struct ocsp_bytes der = { (const uint8_t *)"staple",
+					  staples[i].to ? 6 : 0 };
+		struct ocsp_times times = { time(NULL) + staples[i].from,
+					    time(NULL) + staples[i].to };
+
+		memset(&metrics, 0, sizeof(metrics));
+		hs_cert_set_staple(duo.cert, 0, der, &times);
+		dial(0);
+		SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
+		shake_hands();
+		take();
+		for (id = METRIC_STAPLE_SENT; id <= METRIC_STAPLE_REFUSED; id++)
+			cr_expect_eq(metrics.value[id],
+				     id == staples[i].metric ? 1 : 0,
+				     "staple %zu, metric %u", i, id);
+		relay_cut(w.slab.conns[0].relay);
+		all_gone();
+		consumer = -1;
+	}
 }

@@ -34,9 +34,10 @@ static pid_t pid;
 
 static void start(void)
 {
+	struct certs certs = { .contexts = &duo.ctx, .n_contexts = 1 };
 	struct worker_setup setup = {
 		.config = &config,
-		.contexts = &duo.ctx,
+		.certs = &certs,
 		.listener_fds = &listen_fd,
 		.slots = 8,
 	};
@@ -44,7 +45,7 @@ static void start(void)
 	int pair[2];
 
 	duo_init(&duo, "P-256");
-	duo.ctx = hs_ctx_new(&duo.config, NULL, 0);
+	duo_ctx(&duo);
 	setup.metrics = metrics = metrics_new(1);
 	bound.sin_family = AF_INET;
 	bound.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

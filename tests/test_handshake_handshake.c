@@ -248,6 +248,7 @@ Test(handshake, freeing_nothing_is_allowed)
 {
 	hs_free(NULL);
 	hs_ctx_free(NULL);
+	hs_cert_free(NULL);
 }
 
 /* One byte of the client's is changed: it ends well or with a reason. */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of handshake/: PEM files, each fault as one sentence naming the file. */
+#ifndef HANDSHAKE_PEM_H
+#define HANDSHAKE_PEM_H
+
+#include <stddef.h>
+
+#include <openssl/x509.h>
+
+/* Where a sentence goes. */
+struct hs_report {
+	const char *file;
+	char *error;
+	size_t len;
+};
+
+/* hs_report - "FILE: sentence"; returns -EINVAL */
+int hs_report(const struct hs_report *r, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* hs_ssl_reason - libcrypto's own word for its last error; never NULL */
+const char *hs_ssl_reason(void);
+
+/* The file's certificates in order, at least one; NULL: reported. */
+STACK_OF(X509) *hs_read_chain(const struct hs_report *r);
+/* NULL: reported */
+EVP_PKEY *hs_read_key(const struct hs_report *r);
+
+#endif

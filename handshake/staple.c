@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Stapling (RFC 6066 8, RFC 8446 4.4.2.1): what is kept, and whether it is sent.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handshake/internal.h"
+
+int hs_cert_set_staple(struct hs_cert *cert, unsigned int depth,
+		       struct ocsp_bytes der, const struct ocsp_times *times)
+{
+	struct hs_response *r = &cert->positions[depth].response;
+	uint8_t *copy = NULL;
+
+	if (der.len) {
+		copy = malloc(der.len);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, der.data, der.len);
+	}
+	free(r->der);
+	r->der = copy;
+	r->len = der.len;
+	if (der.len)
+		r->times = *times;
+	return 0;
+}
+
+void hs_cert_require_staple(struct hs_cert *cert, bool required)
+{
+	cert->staple_required = required;
+}
+
+/* What would become of it at @now */
+static enum hs_staple judge(const struct hs_response *r, int64_t now)
+{
+	if (!r->len)
+		return HS_STAPLE_NONE;
+	if (ocsp_holds(&r->times, ocsp_default_limits.skew, now))
+		return HS_STAPLE_SENT;
+	return now < r->times.next_update ? HS_STAPLE_NOT_YET :
+					    HS_STAPLE_EXPIRED;
+}
+
+/* OpenSSL frees the copy. */
+static int send_leaf(SSL *ssl, const struct hs_response *r)
+{
+	uint8_t *copy = OPENSSL_memdup(r->der, r->len);
+
+	if (!copy)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	SSL_set_tlsext_status_ocsp_resp(ssl, copy, r->len);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int refuse(struct hs *hs)
+{
+	hs->staple = HS_STAPLE_REFUSED;
+	hs->failure = HS_F_STAPLE;
+	snprintf(hs->error, sizeof(hs->error), "no valid staple for the "
+		 "certificate %s, which must have one",
+		 hs_cert_name(hs->cert));
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int hs_staple(SSL *ssl, void *arg)
+{
+	struct hs *hs = hs_of(ssl);
+	const struct hs_response *leaf = &hs->cert->positions[0].response;
+
+	(void)arg;
+	hs->staple = judge(leaf, hs->now);
+	if (hs->staple == HS_STAPLE_SENT)
+		return send_leaf(ssl, leaf);
+	return hs->cert->staple_required ? refuse(hs) : SSL_TLSEXT_ERR_NOACK;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include "tests/handshake_peer.h"
+
+TestSuite(pem, .timeout = 30);
+
+static void put(const char *file, const char *mode, const char *text)
+{
+	FILE *f = fopen(file, mode);
+
+	cr_assert(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void no_chain(const struct pki *p)
+{
+	unlink(p->chain);
+}
+
+static void empty_chain(const struct pki *p)
+{
+	put(p->chain, "w", "");
+}
+
+static void text_chain(const struct pki *p)
+{
+	put(p->chain, "w", "this is not PEM\n");
+}
+
+static void broken_second(const struct pki *p)
+{
+	put(p->chain, "a", "-----BEGIN CERTIFICATE-----\nAAAA\n"
+			   "-----END CERTIFICATE-----\n");
+}
+
+static void cut_chain(const struct pki *p)
+{
+	cr_assert_eq(truncate(p->chain, 200), 0);
+}
+
+static void chain_is_directory(const struct pki *p)
+{
+	unlink(p->chain);
+	cr_assert_eq(symlink(p->dir, p->chain), 0);
+}
+
+static void huge_chain(const struct pki *p)
+{
+	cr_assert_eq(truncate(p->chain, 1 << 21), 0);
+}
+
+static void no_key(const struct pki *p)
+{
+	unlink(p->key);
+}
+
+static void empty_key(const struct pki *p)
+{
+	put(p->key, "w", "");
+}
+
+static void key_is_certificate(const struct pki *p)
+{
+	unlink(p->key);
+	cr_assert_eq(symlink(p->ca, p->key), 0);
+}
+
+static void encrypted_key(const struct pki *p)
+{
+	EVP_PKEY *key = pki_key("P-256");
+	FILE *f = fopen(p->key, "w");
+
+	PEM_write_PKCS8PrivateKey(f, key, EVP_aes_128_cbc(), "secret", 6, NULL,
+				  NULL);
+	fclose(f);
+	EVP_PKEY_free(key);
+}
+
+static void key_encrypted_in_the_old_way(const struct pki *p)
+{
+	EVP_PKEY *key = pki_key("P-256");
+	BIO *bio = BIO_new_file(p->key, "w");
+
+	PEM_write_bio_PrivateKey_traditional(bio, key, EVP_aes_128_cbc(),
+					     (const unsigned char *)"secret", 6,
+					     NULL, NULL);
+	BIO_free(bio);
+	EVP_PKEY_free(key);
+}
+
+static const struct {
+	void (*spoil)(const struct pki *p);
+	const char *file, *sentence;	/* the name's and the sentence's end */
+} cases[] = {
+	{ no_chain, "chain.pem", "No such file or directory" },
+	{ empty_chain, "chain.pem", "no PEM certificate in it" },
+	{ text_chain, "chain.pem", "no PEM certificate in it" },
+	{ broken_second, "chain.pem", "certificate 3 cannot be read" },
+	{ cut_chain, "chain.pem", "certificate 1 cannot be read" },
+	{ chain_is_directory, "chain.pem", "Is a directory" },
+	{ huge_chain, "chain.pem", "more than 1048576 bytes" },
+	{ no_key, "key.pem", "No such file or directory" },
+	{ empty_key, "key.pem", "no PEM private key" },
+	{ key_is_certificate, "key.pem", "no PEM private key" },
+	{ encrypted_key, "key.pem", "the key is encrypted" },
+	{ key_encrypted_in_the_old_way, "key.pem", "the key is encrypted" },
+};
+
+Test(pem, each_fault_is_one_sentence_that_names_the_file)
+{
+	/* Where a prompt would be read from. */
+	cr_assert(freopen("/dev/null", "r", stdin));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char error[300] = "";
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		cases[i].spoil(&d.pki);
+		cr_expect_null(hs_cert_load(d.pki.chain, d.pki.key, error,
+					    sizeof(error)), "case %zu", i);
+		cr_expect(strstr(error, cases[i].file) &&
+				  strstr(error, d.pki.dir) == error,
+			  "case %zu: %s", i, error);
+		cr_expect(strstr(error, cases[i].sentence), "case %zu: %s", i,
+			  error);
+		cr_expect_null(strchr(error, '\n'));
+		cr_expect_eq(ERR_peek_error(), 0, "case %zu", i);
+		duo_fini(&d);
+	}
+}
+
+Test(pem, a_short_buffer_cuts_the_sentence)
+{
+	char error[8] = "";
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	no_chain(&d.pki);
+	cr_assert_null(hs_cert_load(d.pki.chain, d.pki.key, error,
+				    sizeof(error)));
+	cr_assert_str_eq(error, "/tmp/te");
+	duo_fini(&d);
+}
+
+Test(pem, one_file_may_hold_chain_and_key)
+{
+	char text[4096];
+	struct duo d;
+	size_t n;
+	FILE *f;
+
+	duo_init(&d, "P-256");
+	f = fopen(d.pki.key, "r");
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	put(d.pki.chain, "a", text);
+	unlink(d.pki.key);
+	cr_assert_eq(symlink(d.pki.chain, d.pki.key), 0);
+	duo_connect(&d);
+	duo_done(&d);
+	duo_fini(&d);
+}

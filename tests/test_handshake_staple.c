@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+#include "tests/handshake_peer.h"
+
+TestSuite(staple, .timeout = 30);
+
+#define SKEW 300	/* seconds that the peer's clock may be behind */
+
+static const struct ocsp_times times = { .this_update = 5000,
+					 .next_update = 10000 };
+
+static const struct {
+	const char *name, *der;
+	bool asked, required;
+	int64_t now;
+	enum hs_staple staple;
+} cases[] = {
+	{ "asked", "response", true, false, 9999, HS_STAPLE_SENT },
+	{ "asked and required", "response", true, true, 9999, HS_STAPLE_SENT },
+	{ "not asked", "response", false, false, 9999, HS_STAPLE_NOT_ASKED },
+	{ "at nextUpdate", "response", true, false, 10000, HS_STAPLE_EXPIRED },
+	{ "long past", "response", true, false, 1 << 30, HS_STAPLE_EXPIRED },
+	{ "expired, not asked", "response", false, false, 10001,
+	  HS_STAPLE_NOT_ASKED },
+	{ "at thisUpdate", "response", true, false, 5000, HS_STAPLE_SENT },
+	{ "within the skew", "response", true, false, 5000 - SKEW,
+	  HS_STAPLE_SENT },
+	{ "the clock was set back", "response", true, false, 4999 - SKEW,
+	  HS_STAPLE_NOT_YET },
+	{ "far back", "response", true, false, 0, HS_STAPLE_NOT_YET },
+	{ "none", "", true, false, 9999, HS_STAPLE_NONE },
+	{ "none, not asked", "", false, false, 9999, HS_STAPLE_NOT_ASKED },
+	{ "required, not asked", "", false, true, 9999, HS_STAPLE_NOT_ASKED },
+	{ "required, none", "", true, true, 9999, HS_STAPLE_REFUSED },
+	{ "required, expired", "response", true, true, 10000,
+	  HS_STAPLE_REFUSED },
+	{ "required, not yet", "response", true, true, 0, HS_STAPLE_REFUSED },
+};
+
+static const uint16_t versions[] = { KTLS_TLS12, KTLS_TLS13 };
+
+static struct ocsp_bytes text(const char *s)
+{
+	return (struct ocsp_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static void staple(struct duo *d, const char *der)
+{
+	duo_ctx(d);
+	cr_assert_eq(hs_cert_set_staple(d->cert, 0, text(der), &times), 0);
+}
+
+/* What the client got; -1: nothing. */
+static long received(struct duo *d, const char **der)
+{
+	return SSL_get_tlsext_status_ocsp_resp(d->client,
+					       (const unsigned char **)der);
+}
+
+static void connect_asking(struct duo *d)
+{
+	duo_connect(d);
+	SSL_set_tlsext_status_type(d->client, TLSEXT_STATUSTYPE_ocsp);
+}
+
+static void expect_refusal(struct duo *d, const char *name)
+{
+	cr_expect_eq(d->step, HS_FAIL, "%s", name);
+	cr_expect_eq(hs_failure(d->hs), HS_F_STAPLE, "%s", name);
+	cr_expect_str_eq(hs_error(d->hs), "no valid staple for the certificate "
+			 "localhost, which must have one");
+	cr_expect_eq(ERR_GET_REASON(ERR_peek_last_error()),
+		     SSL_AD_REASON_OFFSET + SSL_AD_INTERNAL_ERROR, "%s", name);
+}
+
+static void try_case(size_t i, uint16_t version)
+{
+	const char *name = cases[i].name, *got;
+	struct hs_info info;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	client_pair(&d, version, KTLS_AES_128_GCM);
+	d.now = cases[i].now;
+	staple(&d, cases[i].der);
+	hs_cert_require_staple(d.cert, cases[i].required);
+	duo_connect(&d);
+	if (cases[i].asked)
+		SSL_set_tlsext_status_type(d.client, TLSEXT_STATUSTYPE_ocsp);
+	duo_run(&d);
+	hs_get_info(d.hs, &info);
+	cr_expect_eq(info.staple, cases[i].staple, "%s: %d", name, info.staple);
+	if (cases[i].staple == HS_STAPLE_REFUSED)
+		expect_refusal(&d, name);
+	else
+		cr_expect_eq(d.step, HS_DONE, "%s: %s", name, hs_error(d.hs));
+	if (cases[i].staple == HS_STAPLE_SENT) {
+		cr_expect_eq(received(&d, &got), 8, "%s", name);
+		cr_expect_arr_eq(got, "response", 8, "%s", name);
+	} else {
+		cr_expect_eq(received(&d, &got), -1, "%s", name);
+	}
+	duo_fini(&d);
+}
+
+Test(staple, goes_to_those_who_ask_and_never_outside_its_time)
+{
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (size_t v = 0; v < COUNT(versions); v++)
+			try_case(i, versions[v]);
+}
+
+Test(staple, is_not_sent_in_a_resumption_nor_required_there)
+{
+	for (size_t v = 0; v < COUNT(versions); v++) {
+		struct hs_info info;
+		struct duo d;
+		char buf[8];
+
+		duo_init(&d, "P-256");
+		client_pair(&d, versions[v], KTLS_AES_128_GCM);
+		d.now = 9999;
+		staple(&d, "response");
+		hs_cert_require_staple(d.cert, true);
+		connect_asking(&d);
+		duo_done(&d);
+		SSL_read(d.client, buf, sizeof(buf));
+		duo_disconnect(&d);
+		d.now = 10000;
+		connect_asking(&d);
+		SSL_set_session(d.client, d.session);
+		duo_done(&d);
+		hs_get_info(d.hs, &info);
+		cr_assert(info.resumed);
+		cr_assert_eq(info.staple, HS_STAPLE_NOT_ASKED);
+		duo_fini(&d);
+	}
+}
+
+/* The time counts, not the moment at which the staple was set. */
+Test(staple, can_be_replaced_and_taken_away)
+{
+	const char *got;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	d.now = 9999;
+	staple(&d, "one");
+	connect_asking(&d);
+	staple(&d, "another");
+	duo_done(&d);
+	cr_assert_eq(received(&d, &got), 7);
+	duo_disconnect(&d);
+	cr_assert_eq(hs_cert_set_staple(d.cert, 0, text(""), NULL), 0);
+	connect_asking(&d);
+	duo_done(&d);
+	cr_assert_eq(received(&d, &got), -1);
+	duo_fini(&d);
+}
+
+/* Ours are freed by OpenSSL with each connection. */
+Test(staple, is_shared_by_connections_that_overlap)
+{
+	const char *got;
+	struct duo d;
+	struct hs *first;
+
+	duo_init(&d, "P-256");
+	d.now = 9999;
+	staple(&d, "response");
+	connect_asking(&d);
+	duo_done(&d);
+	first = d.hs;
+	d.hs = NULL;
+	duo_disconnect(&d);
+	connect_asking(&d);
+	hs_free(first);
+	duo_done(&d);
+	cr_assert_eq(received(&d, &got), 8);
+	duo_fini(&d);
+}
