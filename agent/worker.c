@@ -67,11 +67,32 @@ static void add_queue(struct worker *w, const struct channel_msg *msg, int fd)
 		  (unsigned long long)msg->id, error);
 }
 
-static void take_message(struct worker *w, const struct channel_msg *msg,
-			 int fd)
+/* A handshake that copies the old one has done so, or has not begun to. */
+static void take_staple(struct worker *w, const struct channel_in *in)
 {
+	const struct channel_staple *staple = &in->staple;
+	struct channel_msg answer = {
+		.type = CHANNEL_STAPLE_TAKEN,
+		.id = staple->id,
+	};
+	struct hs_cert *cert = staple->cert < w->certs->n ?
+			       w->certs->cert[staple->cert] : NULL;
+
+	if (!cert || staple->depth >= hs_cert_depths(cert) ||
+	    hs_cert_set_staple(cert, staple->depth, in->der, &staple->times))
+		answer.type = CHANNEL_STAPLE_LOST;
+	channel_send(w->channel, &answer, -1);
+}
+
+static void take_message(struct worker *w, const struct channel_in *in, int fd)
+{
+	const struct channel_msg *msg = &in->msg;
 	struct queue *q;
 
+	if (msg->type == CHANNEL_STAPLE) {
+		take_staple(w, in);
+		return;
+	}
 	if (msg->type == CHANNEL_STOP)
 		stop(w);
 	if (msg->route >= w->config->n_routes)
@@ -93,7 +114,7 @@ static void on_channel(struct ring_op *op, int result)
 
 	(void)result;
 	while ((n = channel_recv(w->channel, &in, &fd)) == 1)
-		take_message(w, &in.msg, fd);
+		take_message(w, &in, fd);
 	if (n == -EAGAIN)
 		watch_channel(w);
 	else
@@ -259,6 +280,7 @@ int worker_run(const struct worker_setup *setup)
 {
 	struct worker w = {
 		.config = setup->config,
+		.certs = setup->certs,
 		.support = setup->support,
 		.metrics = setup->metrics,
 		.channel = setup->channel,

@@ -31,6 +31,7 @@ struct worker_route {
 
 struct worker {
 	const struct config *config;
+	struct certs *certs;
 	struct ktls_support support;	/* pairs 0: relay everything */
 	struct metrics *metrics;	/* this worker's slot */
 	struct ring ring;

@@ -34,7 +34,7 @@ static pid_t pid;
 
 static void start(void)
 {
-	struct certs certs = { .contexts = &duo.ctx, .n_contexts = 1 };
+	struct certs certs = { &duo.cert, 1, &duo.ctx, 1, NULL, 0 };
 	struct worker_setup setup = {
 		.config = &config,
 		.certs = &certs,
@@ -107,8 +107,29 @@ static int dial(void)
 	duo.client = SSL_new(duo.client_ctx);
 	SSL_set_fd(duo.client, fd);
 	SSL_set1_host(duo.client, "localhost");
+	SSL_set_tlsext_status_type(duo.client, TLSEXT_STATUSTYPE_ocsp);
 	cr_assert_eq(SSL_connect(duo.client), 1);
 	return fd;
+}
+
+/* Gives it a staple, and returns what it says. */
+static uint32_t give(uint32_t cert, uint32_t depth, struct ocsp_bytes der)
+{
+	struct channel_staple staple = {
+		.type = CHANNEL_STAPLE,
+		.cert = cert,
+		.depth = depth,
+		.id = 1ULL << 32 | 77,
+		.times = { time(NULL) - 100, time(NULL) + 100 },
+	};
+	struct channel_in in;
+	int fd;
+
+	cr_assert_eq(channel_send_staple(channel, &staple, der), 0);
+	cr_assert(case_readable(channel, 5000));
+	cr_assert_eq(channel_recv(channel, &in, &fd), 1);
+	cr_assert_eq(in.msg.id, staple.id);
+	return in.msg.type;
 }
 
 static bool counted(enum metric id, uint64_t n)
@@ -150,6 +171,39 @@ Test(worker, hands_a_connection_to_the_queue_it_is_given, .init = start,
 	tell(CHANNEL_STOP, 0, -1);
 	cr_assert_eq(send(fds.fd[0], "bye", 3, 0), 3);
 	cr_assert_eq(SSL_read(duo.client, buf, sizeof(buf)), 3);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+Test(worker, staples_what_it_is_given_and_says_so, .init = start, .fini = stop)
+{
+	static const size_t lengths[] = { 1000, OCSP_MAX_LEN - 1000, 7 };
+	static uint8_t der[OCSP_MAX_LEN];
+	unsigned char *got;
+	size_t i;
+
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	for (i = 0; i < COUNT(lengths); i++) {
+		memset(der, (int)i + 1, sizeof(der));
+		cr_assert_eq(give(0, 0, (struct ocsp_bytes){ der, lengths[i] }),
+			     CHANNEL_STAPLE_TAKEN);
+		dial();
+		cr_assert_eq(SSL_get_tlsext_status_ocsp_resp(duo.client, &got),
+			     (long)lengths[i]);
+		cr_assert_arr_eq(got, der, lengths[i]);
+	}
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+Test(worker, says_so_when_it_has_no_such_certificate, .init = start,
+     .fini = stop)
+{
+	struct ocsp_bytes der = { (const uint8_t *)"x", 1 };
+
+	cr_assert_eq(give(1, 0, der), CHANNEL_STAPLE_LOST);
+	cr_assert_eq(give(0, UINT32_MAX, der), CHANNEL_STAPLE_LOST);
+	cr_assert_eq(give(0, 0, der), CHANNEL_STAPLE_TAKEN);
+	close(channel);
 	cr_assert_eq(ends_within(2000), 0);
 }
 

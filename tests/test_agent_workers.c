@@ -72,11 +72,13 @@ static pid_t reap(unsigned int wait_ms)
 
 static void stop(void)
 {
-	unsigned int i;
+	uint64_t end = loop_now_ms() + 10000;
 
 	workers_stop(workers);
-	for (i = 0; i < WORKERS; i++)
-		reap(5000);
+	while (workers_running(workers) && loop_now_ms() < end) {
+		workers_tick(workers, loop_now_ms());
+		reap(100);
+	}
 	cr_expect_not(workers_running(workers));
 	workers_free(workers);
 	metrics_free(metrics, WORKERS + 1);
