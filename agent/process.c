@@ -63,15 +63,14 @@ int process_limit(const struct config *config, unsigned int *slots,
 	return 0;
 }
 
-int process_drop(const struct config *config)
+int process_drop(uid_t uid, gid_t gid)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	if (geteuid())
 		return 0;
-	if (setgroups(0, NULL) ||
-	    setresgid(config->gid, config->gid, config->gid) ||
-	    setresuid(config->uid, config->uid, config->uid))
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
+	    setresuid(uid, uid, uid))
 		return -errno;
 #ifdef __SANITIZE_ADDRESS__
 	/* The leak check traces its own process, which a setuid forbids. */
@@ -109,7 +108,7 @@ int process_try(const struct config *config, char *error, size_t error_len)
 	pid_t pid = fork();
 
 	if (!pid) {
-		err = process_drop(config);
+		err = process_drop(config->uid, config->gid);
 		if (err)
 			_exit(NO_USER | -err);
 		_exit(-ring_init(&ring));

@@ -20,10 +20,10 @@ int process_limit(const struct config *config, unsigned int *slots,
 		  char *error, size_t error_len);
 
 /*
- * process_drop - become the configured user, when root, for good
+ * process_drop - become this account, when root, for good
  * Whoever it was, execve(2) gives no privileges any more. Returns 0 or -errno.
  */
-int process_drop(const struct config *config);
+int process_drop(uid_t uid, gid_t gid);
 
 /* process_keep - close every descriptor above 2 but @fds, which it sorts */
 void process_keep(int *fds, size_t n);

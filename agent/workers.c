@@ -193,7 +193,7 @@ static int be_worker(void *arg, int channel)
 	keep[n] = channel;
 	process_keep(keep, n + 1);
 	free(keep);
-	err = process_drop(config);
+	err = process_drop(config->uid, config->gid);
 	if (err) {
 		log_error("event=worker_failed error=\"cannot become %s: %s\"",
 			  config->user, strerror(-err));

@@ -104,7 +104,7 @@ static void drop(void)
 	uid_t r, e, s;
 	gid_t gr, ge, gs;
 
-	CHECK(!process_drop(&config));
+	CHECK(!process_drop(config.uid, config.gid));
 	CHECK(!getresuid(&r, &e, &s) && !getresgid(&gr, &ge, &gs));
 	CHECK(r == CASE_NOBODY && e == CASE_NOBODY && s == CASE_NOBODY);
 	CHECK(gr == CASE_NOBODY && ge == CASE_NOBODY && gs == CASE_NOBODY);
@@ -112,7 +112,7 @@ static void drop(void)
 	CHECK(setuid(0) && errno == EPERM);
 	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 	/* Again, as an ordinary user: nothing to do. */
-	CHECK(!process_drop(&config));
+	CHECK(!process_drop(config.uid, config.gid));
 }
 
 Test(process, becomes_the_user_for_good)
@@ -234,7 +234,7 @@ Test(process, reports_a_ring_that_is_forbidden)
 static void refused_user(void)
 {
 	filter(__NR_setgroups, SECCOMP_RET_ERRNO | EPERM);
-	CHECK(process_drop(&config) == -EPERM);
+	CHECK(process_drop(config.uid, config.gid) == -EPERM);
 	CHECK(try() == -EPERM);
 	CHECK(!strcmp(error, "cannot become nobody: Operation not permitted"));
 }
