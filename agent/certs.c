@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "slots.h"
 
 static void warn_if_readable(const char *key)
 {
@@ -43,30 +44,6 @@ static ssize_t read_staple(const char *file, uint8_t *buf)
 	return n;
 }
 
-/* The issuer's certificate, from its own file or the chain; empty: logged. */
-static struct ocsp_bytes find_issuer(const struct config_cert *config,
-				     const struct hs_cert *cert,
-				     uint8_t **owned)
-{
-	struct ocsp_bytes issuer = { NULL, 0 };
-	char error[512];
-
-	if (!config->issuer) {
-		issuer = hs_cert_issuer(cert, 0);
-		if (!issuer.len)
-			log_error("event=staple_refused file=\"%s\" error=\""
-				  "the chain %s does not hold the issuer\" "
-				  "remedy=\"name its file with issuer:\"",
-				  config->staple_file, config->chain);
-		return issuer;
-	}
-	issuer = hs_read_issuer(cert, 0, config->issuer, error, sizeof(error));
-	if (!issuer.data)
-		log_error("event=issuer_refused error=\"%s\"", error);
-	*owned = (uint8_t *)issuer.data;
-	return issuer;
-}
-
 /* Right once, and past now, as may happen to one that is in use. */
 static bool is_past(enum ocsp_verdict verdict)
 {
@@ -83,14 +60,19 @@ static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 	enum ocsp_verdict verdict;
 	struct ocsp_bytes issuer;
 	struct ocsp_times times;
-	uint8_t *owned = NULL;
+	uint8_t *owned;
+	int err;
 
 	if (n < 0) {
 		log_staple(file, strerror((int)-n));
 		return false;
 	}
-	issuer = find_issuer(config, cert, &owned);
-	if (!issuer.len)
+	err = slots_issuer(config, cert, 0, &issuer, &owned);
+	if (err == -ENOENT)
+		log_error("event=staple_refused file=\"%s\" error=\"the chain "
+			  "%s does not hold the issuer\" remedy=\"name its "
+			  "file with issuer:\"", file, config->chain);
+	if (err)
 		return false;
 	verdict = ocsp_check(response, hs_cert_der(cert, 0), issuer,
 			     &ocsp_default_limits, time(NULL), &times);
@@ -111,7 +93,8 @@ static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 	return false;
 }
 
-static struct hs_cert *load_cert(const struct config_cert *config)
+static struct hs_cert *load_cert(const struct config_cert *config,
+				 bool missing_refuse)
 {
 	struct hs_cert *cert;
 	char error[512];
@@ -129,6 +112,8 @@ static struct hs_cert *load_cert(const struct config_cert *config)
 		hs_cert_free(cert);
 		return NULL;
 	}
+	hs_cert_require_staple(cert, missing_refuse &&
+				     slots_must(config, cert));
 	return cert;
 }
 
@@ -168,7 +153,8 @@ static bool load_all(const struct config *config, struct certs *certs,
 		return false;
 	}
 	for (i = 0; i < config->n_certs; i++) {
-		certs->cert[i] = load_cert(&config->certs[i]);
+		certs->cert[i] = load_cert(&config->certs[i],
+					   config->ocsp.missing_refuse);
 		if (!certs->cert[i])
 			return false;
 		certs->n++;
@@ -180,7 +166,7 @@ static bool load_all(const struct config *config, struct certs *certs,
 			return false;
 		certs->n_contexts++;
 	}
-	return true;
+	return !slots_find(config, certs);
 }
 
 struct certs *certs_load(const struct config *config, unsigned int pairs)
@@ -203,6 +189,7 @@ void certs_free(struct certs *certs)
 		hs_ctx_free(certs->contexts[i]);
 	for (i = 0; i < certs->n; i++)
 		hs_cert_free(certs->cert[i]);
+	slots_free(certs);
 	free(certs->contexts);
 	free(certs->cert);
 	free(certs);

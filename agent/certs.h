@@ -17,6 +17,7 @@
  * @urls:   responders to ask in turn, a NUL behind each; @urls_len bytes
  * @der:    the certificate at this position; the certificate's own
  * @issuer: its issuer's certificate
+ * @owned:  its bytes, where they are not of the chain
  * @must:   a leaf that must be stapled, by the configuration or by itself
  */
 struct certs_slot {
@@ -25,6 +26,7 @@ struct certs_slot {
 	char *urls;
 	size_t urls_len;
 	struct ocsp_bytes der, issuer;
+	uint8_t *owned;
 	bool must;
 };
 
@@ -38,7 +40,7 @@ struct certs {
 	size_t n;
 	struct hs_ctx **contexts;
 	size_t n_contexts;
-	struct certs_slot *slots;
+	struct certs_slot *slots;	/* by certificate, then depth */
 	size_t n_slots;
 };
 

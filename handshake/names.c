@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 
 #include "handshake/internal.h"
+#include "handshake/pem.h"
 
 #define NAME_MAX_LEN 255	/* what OpenSSL takes from a client */
 
@@ -178,8 +179,7 @@ static int try_all(struct hs_ctx *ctx, const struct hs_config *config,
 	if (ssl && i == config->n_certs)
 		return 0;
 	snprintf(error, error_len, "%s: the certificate cannot be used: %s",
-		 config->certs[i]->file,
-		 ERR_reason_error_string(ERR_peek_last_error()));
+		 config->certs[i]->file, hs_ssl_reason());
 	ERR_clear_error();
 	return -EINVAL;
 }
