@@ -45,7 +45,16 @@
 	X(PAUSED_DESCRIPTORS, "accept_pauses_total", \
 	  "reason=\"descriptors\"") \
 	X(PAUSED_SLOTS, "accept_pauses_total", "reason=\"slots\"") \
+	X(STAPLE_FETCHES_NEW, "staple_fetches_total", "result=\"new\"") \
+	X(STAPLE_FETCHES_SAME, "staple_fetches_total", "result=\"same\"") \
+	X(STAPLE_FETCHES_REVOKED, "staple_fetches_total", \
+	  "result=\"revoked\"") \
+	X(STAPLE_FETCHES_REFUSED, "staple_fetches_total", \
+	  "result=\"refused\"") \
+	X(STAPLE_FETCHES_FAILED, "staple_fetches_total", "result=\"failed\"") \
+	X(STAPLE_STORE_FAILURES, "staple_store_failures_total", "") \
 	X(WORKER_RESTARTS, "worker_restarts_total", "") \
+	X(STAPLER_RESTARTS, "stapler_restarts_total", "") \
 	X(ACCEPTED, "connections_accepted_total", NULL) /* one per worker */
 
 enum metric {

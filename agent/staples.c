@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "staples.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "process.h"
+#include "staples_table.h"
+
+/* The stapler's descriptor of the socket between it and master. */
+#define STAPLER_SOCKET 3
+/* What may wait in that socket in each direction, in bytes. */
+#define ROOM (1024 * 1024)
+/* How long what is stored may take to be read, however short start_wait is. */
+#define LOAD_MS 10000
+/* What a stapler gets to end when it is told to. */
+#define STOP_MS 2000
+
+bool staples_check(const struct config *config, const struct certs *certs)
+{
+	if (!certs->n_slots || geteuid() || config->stapler_uid != (uid_t)-1)
+		return true;
+	log_error("event=stapler_impossible key=stapler_user error=\"there is "
+		  "no account %s, and certificates need OCSP responses\" "
+		  "remedy=\"create it with useradd --system %s, name another, "
+		  "or set staple: off\"", config->stapler_user,
+		  config->stapler_user);
+	return false;
+}
+
+struct staples *staples_new(const struct staples_setup *setup)
+{
+	const struct certs *certs = setup->certs;
+	struct staples *s = calloc(1, sizeof(*s));
+	size_t n = certs->n_slots, i;
+
+	if (!s)
+		return NULL;
+	s->setup = *setup;
+	s->child.name = "stapler";
+	s->child.socket = (struct watch){ setup->socket, staples_hear };
+	s->staple = calloc(n + 1, sizeof(*s->staple));
+	s->list.item = calloc(n + 1, sizeof(*s->list.item));
+	if (!s->staple || !s->list.item) {
+		staples_free(s);
+		return NULL;
+	}
+	s->list.n = s->n_unsettled = n;
+	for (i = 0; i < n; i++) {
+		s->staple[i].slot = &certs->slots[i];
+		ocsp_fingerprint(certs->slots[i].der, s->staple[i].fingerprint);
+		s->list.item[i].cert = certs->slots[i].cert;
+		s->list.item[i].depth = certs->slots[i].depth;
+	}
+	return s;
+}
+
+void staples_free(struct staples *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->list.n; i++) {
+		free(s->staple[i].url);
+		free(s->staple[i].error);
+		free((void *)s->list.item[i].der.data);
+	}
+	free(s->staple);
+	free(s->list.item);
+	free(s);
+}
+
+const struct delivery_list *staples_list(const struct staples *s)
+{
+	return &s->list;
+}
+
+static void make_room(int socket)
+{
+	static const int size = ROOM;
+
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+/* The new process: nothing of master's but the socket, and then not even keys. */
+static int be_stapler(void *arg, int socket)
+{
+	const struct staples *s = arg;
+	const struct config *config = s->setup.config;
+	char *argv[] = { (char *)"ktlsd", (char *)"--stapler",
+			 log_level >= LOG_L_DEBUG ? (char *)"-v" : NULL, NULL };
+	int err;
+
+	process_keep(&socket, 1);
+	make_room(socket);
+	if (socket != STAPLER_SOCKET && dup2(socket, STAPLER_SOCKET) >= 0)
+		close(socket);
+	fcntl(STAPLER_SOCKET, F_SETFD, 0);
+	err = process_drop(config->stapler_uid, config->stapler_gid);
+	if (!err) {
+		execve("/proc/self/exe", argv, environ);
+		err = -errno;
+	}
+	log_error("event=stapler_failed user=%s error=\"%s\"",
+		  config->stapler_user, strerror(-err));
+	return 1;
+}
+
+static void begin(struct staples *s)
+{
+	make_room(s->child.socket.fd);
+	s->talking = true;
+	s->phase = STAPLES_OPTIONS;
+	s->next = 0;
+	staples_speak(s);
+}
+
+static void start(struct staples *s)
+{
+	if (!s->started) {
+		s->started = true;
+		state_dir_ocsp(s->setup.config, s->folder);
+	}
+	if (s->setup.socket >= 0) {
+		s->child.restart_ms = UINT64_MAX;
+		loop_add(s->setup.loop, &s->child.socket);
+		begin(s);
+	} else if (!child_start(&s->child, s->setup.loop, be_stapler, s)) {
+		begin(s);
+	}
+}
+
+bool staples_ended(struct staples *s, pid_t pid, int status)
+{
+	if (!s->child.pid || s->child.pid != pid)
+		return false;
+	s->talking = false;
+	child_ended(&s->child, s->setup.loop, status, s->stopping);
+	if (!s->stopping)
+		metrics_count(s->setup.metrics, METRIC_STAPLER_RESTARTS);
+	return true;
+}
+
+void staples_stop(struct staples *s)
+{
+	s->stopping = true;
+	s->kill_ms = loop_now_ms() + STOP_MS;
+	if (s->child.pid)
+		shutdown(s->child.socket.fd, SHUT_RDWR);
+	if (s->talking)
+		loop_remove(s->setup.loop, &s->child.socket);
+	s->talking = false;
+}
+
+bool staples_running(const struct staples *s)
+{
+	return s->child.pid;
+}
+
+bool staples_settled(struct staples *s, uint64_t now)
+{
+	if (!s->list.n || s->gave_up || (s->loaded && !s->n_unsettled))
+		return true;
+	if (now < s->settle_by_ms || (!s->loaded && now < s->load_by_ms))
+		return false;
+	s->gave_up = true;
+	log_warn("event=start_wait_over certificates=%zu error=\"%s\"",
+		 s->n_unsettled, s->loaded ?
+		 "these have no OCSP response yet" :
+		 "the stapler has not read what is stored");
+	return true;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void begin_wait(struct staples *s, uint64_t now)
+{
+	unsigned int wait_ms = s->setup.config->ocsp.start_wait_ms;
+
+	s->settle_by_ms = now + wait_ms;
+	s->load_by_ms = now + later(wait_ms, LOAD_MS);
+}
+
+uint64_t staples_tick(struct staples *s, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	if (s->stopping) {
+		if (!s->child.pid)
+			return UINT64_MAX;
+		if (now >= s->kill_ms)
+			kill(s->child.pid, SIGKILL);
+		return now < s->kill_ms ? s->kill_ms : now + STOP_MS;
+	}
+	if (!s->list.n)
+		return UINT64_MAX;
+	if (!s->settle_by_ms)
+		begin_wait(s, now);
+	if (!s->child.pid && s->child.restart_ms <= now)
+		start(s);
+	if (s->speak_ms && s->speak_ms <= now)
+		staples_speak(s);
+	if (s->speak_ms)
+		next = s->speak_ms;
+	if (!s->child.pid)
+		next = earlier(next, s->child.restart_ms);
+	if (now < s->settle_by_ms)
+		next = earlier(next, s->settle_by_ms);
+	else if (now < s->load_by_ms)
+		next = earlier(next, s->load_by_ms);
+	return next;
+}

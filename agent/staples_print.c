@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* What ktlsctl(1) shows of the staples, and asks for. */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "staples_table.h"
+
+/* What ktlsd says holds, workers send. */
+#define SKEW (ocsp_default_limits.skew)
+
+static int64_t wall_clock(void)
+{
+	return (int64_t)time(NULL);
+}
+
+static bool holds(const struct delivery_item *item, int64_t now)
+{
+	return item->generation && ocsp_holds(&item->times, SKEW, now);
+}
+
+static const char *chain(const struct staples *s, const struct staple *staple)
+{
+	return s->setup.config->certs[staple->slot->cert].chain;
+}
+
+static const char *cert_name(const struct staples *s,
+			     const struct staple *staple)
+{
+	return hs_cert_name(s->setup.certs->cert[staple->slot->cert]);
+}
+
+/* Text is in quotes where scripts could misread it, or @quoted. */
+static void print_text(FILE *out, const char *key, const char *text,
+		       bool quoted)
+{
+	const char *p;
+
+	if (!text || !text[0]) {
+		fprintf(out, "%s=-", key);
+		return;
+	}
+	for (p = text; *p && !quoted; p++)
+		quoted = *p <= ' ' || *p > '~' || *p == '"';
+	fprintf(out, "%s=%s", key, quoted ? "\"" : "");
+	for (p = text; *p; p++)
+		fputc(*p == '"' ? '\'' : *p < ' ' || *p > '~' ? '?' : *p, out);
+	if (quoted)
+		fputc('"', out);
+}
+
+static void print_time(FILE *out, const char *key, bool known, int64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	char text[32];
+	struct tm tm;
+
+	if (known && gmtime_r(&t, &tm) &&
+	    strftime(text, sizeof(text), "%FT%TZ", &tm))
+		fprintf(out, "%s=%s", key, text);
+	else
+		fprintf(out, "%s=-", key);
+}
+
+static void print_held(const struct staples *s, size_t i, int64_t now,
+		       FILE *out)
+{
+	const struct delivery_item *item = &s->list.item[i];
+	bool held = item->generation, ok = holds(item, now);
+
+	fprintf(out, " status=%s delivered=%s", s->staple[i].revoked ?
+		"revoked" : ok ? "good" : "none",
+		held && s->setup.everywhere(s->setup.arg, i) ? "yes" : "no");
+	print_time(out, " this_update", held, item->times.this_update);
+	print_time(out, " next_update", held, item->times.next_update);
+	if (held)
+		fprintf(out, " seconds_left=%" PRId64,
+			ok ? item->times.next_update - now : 0);
+	else
+		fputs(" seconds_left=-", out);
+}
+
+static void print_attempt(const struct staple *staple, FILE *out)
+{
+	bool any = staple->attempts;
+	bool answer = any && staple->result == FETCH_ANSWER;
+
+	print_text(out, " responder", any && staple->url ? staple->url :
+		   staple->slot->urls, false);
+	print_time(out, " last_attempt", any, staple->last);
+	print_text(out, " result", any ? fetch_result_word(staple->result) :
+		   NULL, false);
+	print_text(out, " verdict", answer ? ocsp_word(staple->verdict) : NULL,
+		   false);
+	print_text(out, " error", staple->error, true);
+	print_time(out, " next_attempt", any, staple->next);
+}
+
+void staples_print(const struct staples *s, FILE *out)
+{
+	int64_t now = wall_clock();
+	size_t i, j;
+
+	for (i = 0; i < s->list.n; i++) {
+		const struct staple *staple = &s->staple[i];
+
+		print_text(out, "certificate", chain(s, staple), false);
+		print_text(out, " name", cert_name(s, staple), false);
+		fprintf(out, " position=%u fingerprint=", staple->slot->depth);
+		for (j = 0; j < sizeof(staple->fingerprint); j++)
+			fprintf(out, "%02x", staple->fingerprint[j]);
+		fprintf(out, " policy=%s", staple->slot->must ? "must" :
+			"auto");
+		print_held(s, i, now, out);
+		print_attempt(staple, out);
+		fputc('\n', out);
+	}
+}
+
+void staples_refresh(struct staples *s, const char *name, FILE *out)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->list.n; i++) {
+		if (name && strcmp(name, chain(s, &s->staple[i])) &&
+		    strcmp(name, cert_name(s, &s->staple[i])))
+			continue;
+		s->staple[i].refresh = true;
+		n++;
+	}
+	if (name && !n) {
+		fprintf(out, "error: no certificate with a responder has this "
+			"chain file or name: %s\n", name);
+		return;
+	}
+	fprintf(out, "asked for %zu OCSP responses\n", n);
+	if (s->phase != STAPLES_REFRESH)
+		return;		/* they are told after the rest */
+	s->next = 0;
+	staples_speak(s);
+}
+
+/* A label's value (exposition format: '\', '"' and newlines are escaped). */
+static void print_label(FILE *out, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', out);
+		if (*value == '\n')
+			fputs("\\n", out);
+		else
+			fputc(*value, out);
+	}
+}
+
+static void print_gauge(const struct staples *s, size_t i, const char *name,
+			int64_t value, FILE *out)
+{
+	const struct staple *staple = &s->staple[i];
+
+	fprintf(out, "ktlsd_staple_%s{certificate=\"", name);
+	print_label(out, chain(s, staple));
+	fputc('"', out);
+	if (staple->slot->depth)
+		fprintf(out, ",position=\"%u\"", staple->slot->depth);
+	fprintf(out, "} %" PRId64 "\n", value);
+}
+
+static void print_failures(const struct staples *s, FILE *out)
+{
+	unsigned int i;
+
+	fputs("# TYPE ktlsd_staple_fetch_failures_total counter\n", out);
+	for (i = FETCH_ANSWER + 1; i < FETCH_RESULTS; i++)
+		fprintf(out, "ktlsd_staple_fetch_failures_total"
+			"{reason=\"%s\"} %" PRIu64 "\n", fetch_result_word(i),
+			s->failures[i]);
+}
+
+void staples_print_metrics(const struct staples *s, FILE *out)
+{
+	const struct delivery_item *item = s->list.item;
+	int64_t now = wall_clock();
+	size_t n = s->list.n, i;
+
+	print_failures(s, out);
+	fputs("# TYPE ktlsd_staple_age_seconds gauge\n", out);
+	for (i = 0; i < n; i++)
+		if (item[i].generation)
+			print_gauge(s, i, "age_seconds",
+				    now - item[i].times.this_update, out);
+	fputs("# TYPE ktlsd_staple_expires_in_seconds gauge\n", out);
+	for (i = 0; i < n; i++)
+		if (item[i].generation)
+			print_gauge(s, i, "expires_in_seconds",
+				    item[i].times.next_update - now, out);
+	fputs("# TYPE ktlsd_staple_revoked gauge\n", out);
+	for (i = 0; i < n; i++)
+		print_gauge(s, i, "revoked", s->staple[i].revoked, out);
+}

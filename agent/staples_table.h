@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of staples*.c: the table. */
+#ifndef AGENT_STAPLES_TABLE_H
+#define AGENT_STAPLES_TABLE_H
+
+#include "child.h"
+#include "staple_msg.h"
+#include "staples.h"
+#include "state_dir.h"
+
+/*
+ * struct staple - a slot; what it has now is the list's item
+ * @revoked:  the responder's last word
+ * @settled:  need not be waited for before listening
+ * @refresh:  the stapler is still to be told
+ * @attempts: whether the fields below it are set
+ */
+struct staple {
+	const struct certs_slot *slot;
+	uint8_t fingerprint[OCSP_FINGERPRINT_LEN];
+	bool revoked, settled, refresh;
+	uint64_t attempts;
+	int64_t last, next;		/* seconds since the epoch */
+	enum fetch_result result;
+	enum ocsp_verdict verdict;
+	char *url, *error;
+};
+
+/* What the stapler is to be told next. */
+enum staples_phase {
+	STAPLES_OPTIONS, STAPLES_SLOTS, STAPLES_START, STAPLES_REFRESH
+};
+
+struct staples {
+	struct child child;		/* first, see there */
+	struct staples_setup setup;
+	struct delivery_list list;
+	struct staple *staple;		/* as many */
+	char folder[STATE_DIR_MAX];	/* empty: none */
+
+	bool talking;			/* its socket is open and in order */
+	bool stopping;
+	enum staples_phase phase;
+	size_t next;			/* slot to tell of */
+	uint64_t speak_ms;		/* when to try again to tell it */
+	uint64_t kill_ms;		/* while stopping */
+
+	bool started, loaded, gave_up;
+	size_t n_unsettled;
+	uint64_t load_by_ms, settle_by_ms;
+
+	uint64_t failures[FETCH_RESULTS];
+	uint8_t buf[STAPLE_MSG_MAX];
+};
+
+/* staples_speak - tell the stapler what there is to tell, and room for */
+void staples_speak(struct staples *staples);
+/* staples_hear - take what it has to say; a watch's callback */
+void staples_hear(struct watch *w);
+/* staples_break_off - be done with this one, whatever it does */
+void staples_break_off(struct staples *staples);
+
+#endif

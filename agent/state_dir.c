@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "state_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+/* Opens state_dir itself. Only its last folder is made. */
+static int open_state_dir(const char *path)
+{
+	bool made = !mkdir(path, 0755);
+	int fd = made || errno == EEXIST ? open(path, FOLDER) : -1;
+
+	if (fd < 0)
+		return -errno;
+	/* Whatever the umask is, the stapler has to come through. */
+	if (made)
+		fchmod(fd, 0755);
+	return fd;
+}
+
+/* Opens a folder in it that is @uid's alone. */
+static int open_private(int dir, const char *name, uid_t uid, gid_t gid)
+{
+	struct stat st;
+	int fd, err = 0;
+
+	if (mkdirat(dir, name, 0700) && errno != EEXIST)
+		return -errno;
+	fd = openat(dir, name, FOLDER | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if ((st.st_uid != uid || st.st_gid != gid) &&
+		 fchown(fd, uid, gid))
+		err = -errno;
+	else if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700))
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static const char *why(int err)
+{
+	return err == -ENOTDIR || err == -ELOOP ?
+	       "it is no folder, or a link to one" : strerror(-err);
+}
+
+void state_dir_ocsp(const struct config *config, char path[STATE_DIR_MAX])
+{
+	int n = snprintf(path, STATE_DIR_MAX, "%s/ocsp", config->state_dir);
+	int dir = n < STATE_DIR_MAX ? open_state_dir(config->state_dir) :
+		  -ENAMETOOLONG;
+	int fd = dir < 0 ? dir : open_private(dir, "ocsp", config->stapler_uid,
+					      config->stapler_gid);
+
+	if (fd < 0) {
+		log_warn("event=state_dir_failed folder=\"%s\" error=\"%s\" "
+			 "effect=\"OCSP responses are kept in memory only\" "
+			 "remedy=\"set state_dir: to a folder that can be "
+			 "written\"", dir < 0 ? config->state_dir : path,
+			 why(fd));
+		path[0] = '\0';
+	} else {
+		close(fd);
+	}
+	if (dir >= 0)
+		close(dir);
+}
