@@ -13,7 +13,7 @@
 #include "log.h"
 #include "worker.h"
 
-int listener_open(const struct config_listener *config)
+int listener_bind(const struct config_listener *config)
 {
 	const struct sockaddr *addr = (const void *)&config->addr;
 	int on = 1, off = 0, err;
@@ -25,13 +25,17 @@ int listener_open(const struct config_listener *config)
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
 	    (addr->sa_family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
-	    bind(fd, addr, config->addr_len) ||
-	    listen(fd, (int)config->backlog)) {
+	    bind(fd, addr, config->addr_len)) {
 		err = -errno;
 		close(fd);
 		return err;
 	}
 	return fd;
+}
+
+int listener_listen(const struct config_listener *config, int fd)
+{
+	return listen(fd, (int)config->backlog) ? -errno : 0;
 }
 
 void listener_log(const struct config_listener *config, const char *route,

@@ -30,11 +30,13 @@ struct listener {
 };
 
 /*
- * listener_open - a listening socket
+ * listener_bind - a socket that has its address, and does not listen yet
  * Its connections inherit TCP_NODELAY. Returns the descriptor, or -errno of
- * socket(2), bind(2) or listen(2).
+ * socket(2) or bind(2).
  */
-int listener_open(const struct config_listener *config);
+int listener_bind(const struct config_listener *config);
+/* listener_listen - 0, or -errno of listen(2) */
+int listener_listen(const struct config_listener *config, int fd);
 
 /* listener_log - say where it listens, with the port that it was given for 0 */
 void listener_log(const struct config_listener *config, const char *route,

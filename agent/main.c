@@ -11,6 +11,7 @@
 #include "ktls/install.h"
 #include "log.h"
 #include "master.h"
+#include "staples.h"
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
@@ -83,7 +84,7 @@ static int run(const struct config *config, bool test)
 		return 1;
 	certs = certs_load(config, support.pairs ? support.pairs :
 			   KTLS_ALL_PAIRS);
-	if (certs)
+	if (certs && staples_check(config, certs))
 		status = test ? 0 : master_run(config, certs, &support);
 	certs_free(certs);
 	return status;

@@ -17,6 +17,7 @@
 #include "metrics.h"
 #include "process.h"
 #include "route.h"
+#include "staples.h"
 #include "workers.h"
 
 struct master {
@@ -25,6 +26,7 @@ struct master {
 	struct ktls_support support;
 	struct metrics *metrics;	/* one per worker, and master's */
 	struct workers *workers;
+	struct staples *staples;
 	struct route **routes;
 	struct route_events events;
 	struct control *control;
@@ -32,6 +34,7 @@ struct master {
 	int *listeners;
 	int loop;
 	unsigned int slots;
+	bool serving;		/* it listens, and has workers */
 	bool stopping;
 };
 
@@ -89,7 +92,8 @@ static void reap(struct master *m)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		workers_ended(m->workers, pid, status);
+		if (!workers_ended(m->workers, pid, status))
+			staples_ended(m->staples, pid, status);
 }
 
 /* Frees what the next ktlsd will want: ports and paths. */
@@ -118,6 +122,7 @@ static void stop(struct master *m)
 	log_info("event=stopping");
 	m->stopping = true;
 	workers_stop(m->workers);
+	staples_stop(m->staples);
 	close_doors(m);
 }
 
@@ -155,24 +160,48 @@ static int open_signals(struct master *m)
 	return loop_add(m->loop, &m->signals);
 }
 
-static int open_listeners(struct master *m)
+static int fail_listener(const struct config_listener *l, int err)
+{
+	log_error("event=listen_failed at=%s:%u:%u bind=%s error=\"%s\"",
+		  l->mark.file, l->mark.line, l->mark.column, l->bind,
+		  strerror(-err));
+	return err;
+}
+
+static int bind_listeners(struct master *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->config->n_listeners; i++) {
+		const struct config_listener *l = &m->config->listeners[i];
+		int fd = listener_bind(l);
+
+		if (fd < 0)
+			return fail_listener(l, fd);
+		m->listeners[i] = fd;
+	}
+	return 0;
+}
+
+/* From now on there are connections. */
+static int serve(struct master *m)
 {
 	const struct config *c = m->config;
 	size_t i;
 
 	for (i = 0; i < c->n_listeners; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		int fd = listener_open(l);
+		int err = listener_listen(l, m->listeners[i]);
 
-		if (fd < 0) {
-			log_error("event=listen_failed at=%s:%u:%u bind=%s "
-				  "error=\"%s\"", l->mark.file, l->mark.line,
-				  l->mark.column, l->bind, strerror(-fd));
-			return fd;
-		}
-		m->listeners[i] = fd;
-		listener_log(l, c->routes[l->route].name, fd);
+		if (err)
+			return fail_listener(l, err);
+		listener_log(l, c->routes[l->route].name, m->listeners[i]);
 	}
+	m->serving = true;
+	workers_tick(m->workers, loop_now_ms());	/* starts them */
+	log_info("event=ready pid=%d workers=%u slots=%u ktls=%s",
+		 (int)getpid(), c->workers, m->slots,
+		 m->support.pairs ? "yes" : "no");
 	return 0;
 }
 
@@ -211,12 +240,30 @@ static void print_metrics(void *arg, const char *argument, FILE *out)
 		fprintf(out, "ktlsd_registrations{route=\"%s\"} %u\n",
 			m->config->routes[i].name,
 			route_registrations(m->routes[i]));
+	staples_print_metrics(m->staples, out);
+}
+
+static void print_staples(void *arg, const char *argument, FILE *out)
+{
+	const struct master *m = arg;
+
+	(void)argument;
+	staples_print(m->staples, out);
+}
+
+static void refresh_staples(void *arg, const char *argument, FILE *out)
+{
+	const struct master *m = arg;
+
+	staples_refresh(m->staples, argument, out);
 }
 
 static int open_control(struct master *m)
 {
 	static const struct control_command commands[] = {
 		{ "metrics", false, print_metrics },
+		{ "staples", false, print_staples },
+		{ "refresh", true, refresh_staples },
 		{ NULL, false, NULL },
 	};
 	char error[256] = "out of memory";
@@ -229,6 +276,36 @@ static int open_control(struct master *m)
 	return -1;
 }
 
+static void on_staple_changed(void *arg, size_t slot)
+{
+	const struct master *m = arg;
+
+	workers_staple(m->workers, slot);
+}
+
+static bool is_staple_everywhere(void *arg, size_t slot)
+{
+	const struct master *m = arg;
+
+	return workers_have(m->workers, slot);
+}
+
+static struct staples *new_staples(struct master *m)
+{
+	struct staples_setup setup = {
+		.config = m->config,
+		.certs = m->certs,
+		.metrics = &m->metrics[m->config->workers],
+		.loop = m->loop,
+		.changed = on_staple_changed,
+		.everywhere = is_staple_everywhere,
+		.arg = m,
+		.socket = -1,
+	};
+
+	return staples_new(&setup);
+}
+
 static struct workers *new_workers(struct master *m)
 {
 	struct worker_setup setup = {
@@ -239,10 +316,26 @@ static struct workers *new_workers(struct master *m)
 		.metrics = m->metrics,
 		.slots = m->slots,
 	};
-	static const struct delivery_list none;
 	struct workers_events events = { announce, on_queue_broken, m };
 
-	return workers_new(&setup, m->loop, &events, &none);
+	return workers_new(&setup, m->loop, &events, staples_list(m->staples));
+}
+
+static int allocate(struct master *m)
+{
+	const struct config *c = m->config;
+
+	m->metrics = metrics_new(c->workers + 1);
+	m->routes = calloc(c->n_routes, sizeof(*m->routes));
+	m->listeners = malloc(c->n_listeners * sizeof(*m->listeners));
+	if (m->listeners)	/* none is open */
+		memset(m->listeners, -1, c->n_listeners * sizeof(int));
+	m->loop = loop_new();
+	if (!m->metrics || !m->routes || !m->listeners || m->loop < 0)
+		return -ENOMEM;
+	m->staples = new_staples(m);
+	m->workers = m->staples ? new_workers(m) : NULL;
+	return m->workers ? 0 : -ENOMEM;
 }
 
 static int init(struct master *m)
@@ -260,21 +353,14 @@ static int init(struct master *m)
 		log_error("event=worker_impossible error=\"%s\"", error);
 		return err;
 	}
-	m->metrics = metrics_new(c->workers + 1);
-	m->routes = calloc(c->n_routes, sizeof(*m->routes));
-	m->listeners = malloc(c->n_listeners * sizeof(*m->listeners));
-	if (m->listeners)	/* none is open */
-		memset(m->listeners, -1, c->n_listeners * sizeof(int));
-	m->loop = loop_new();
-	m->workers = new_workers(m);
-	if (!m->metrics || !m->workers || !m->routes || !m->listeners ||
-	    m->loop < 0) {
+	err = allocate(m);
+	if (err) {
 		log_error("event=start_failed error=\"out of memory\"");
-		return -ENOMEM;
+		return err;
 	}
 	err = open_signals(m);
 	if (!err)
-		err = open_listeners(m);
+		err = bind_listeners(m);
 	if (!err)
 		err = open_routes(m);
 	if (!err)
@@ -289,6 +375,7 @@ static void fini(struct master *m)
 	close(m->loop);
 	metrics_free(m->metrics, m->config->workers + 1);
 	workers_free(m->workers);
+	staples_free(m->staples);
 	free(m->routes);
 	free(m->listeners);
 }
@@ -298,7 +385,9 @@ static int run_timers(struct master *m)
 	uint64_t now = loop_now_ms(), next, due;
 	size_t i;
 
-	next = workers_tick(m->workers, now);
+	next = staples_tick(m->staples, now);
+	due = m->serving ? workers_tick(m->workers, now) : UINT64_MAX;
+	next = due < next ? due : next;
 	due = control_tick(m->control, now);
 	next = due < next ? due : next;
 	for (i = 0; i < m->config->n_routes && !m->stopping; i++) {
@@ -308,6 +397,22 @@ static int run_timers(struct master *m)
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now ? (int)(next - now) : 0;
+}
+
+static bool is_over(const struct master *m)
+{
+	return m->stopping && !workers_running(m->workers) &&
+	       !staples_running(m->staples);
+}
+
+static int run_once(struct master *m)
+{
+	int err = 0;
+
+	if (!m->serving && !m->stopping &&
+	    staples_settled(m->staples, loop_now_ms()))
+		err = serve(m);
+	return err ? err : loop_wait(m->loop, run_timers(m));
 }
 
 int master_run(const struct config *config, struct certs *certs,
@@ -322,14 +427,8 @@ int master_run(const struct config *config, struct certs *certs,
 	};
 	int err = init(&m);
 
-	if (!err) {
-		run_timers(&m);		/* starts the workers */
-		log_info("event=ready pid=%d workers=%u slots=%u ktls=%s",
-			 (int)getpid(), config->workers, m.slots,
-			 support->pairs ? "yes" : "no");
-	}
-	while (!err && !(m.stopping && !workers_running(m.workers)))
-		err = loop_wait(m.loop, run_timers(&m));
+	while (!err && !is_over(&m))
+		err = run_once(&m);
 	if (!err)
 		log_info("event=stopped");
 	fini(&m);

@@ -36,10 +36,11 @@ static void listen_at(int family)
 	else
 		in6->sin6_addr = in6addr_any;
 	setup.addr_len = family == AF_INET ? sizeof(*in) : sizeof(*in6);
-	listener.fd = listener_open(&setup);
+	listener.fd = listener_bind(&setup);
 	if (listener.fd == -EAFNOSUPPORT)
 		cr_skip_test("no IPv6 here");
 	cr_assert_geq(listener.fd, 0, "%s", strerror(-listener.fd));
+	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
 	cr_assert_eq(getsockname(listener.fd, (void *)&bound, &bound_len), 0);
 }
 
@@ -120,11 +121,35 @@ Test(listener, says_why_it_cannot_be_opened)
 	listen_at(AF_INET);
 	before = case_fds();
 	setup.addr = bound;
-	cr_assert_eq(listener_open(&setup), -EADDRINUSE);
+	cr_assert_eq(listener_bind(&setup), -EADDRINUSE);
 	((struct sockaddr_in *)&setup.addr)->sin_addr.s_addr =
 		htonl(0xcb007107);	/* 203.0.113.7, nobody's */
-	cr_assert_eq(listener_open(&setup), -EADDRNOTAVAIL);
+	cr_assert_eq(listener_bind(&setup), -EADDRNOTAVAIL);
 	cr_assert_eq(case_fds(), before);
+}
+
+/* Until it listens, a client is refused, and tries the next address. */
+Test(listener, has_its_port_before_it_listens)
+{
+	struct sockaddr_in other;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	listen_at(AF_INET);
+	close(listener.fd);
+	memset(&((struct sockaddr_in *)&setup.addr)->sin_port, 0, 2);
+	listener.fd = listener_bind(&setup);
+	cr_assert_geq(listener.fd, 0);
+	bound_len = sizeof(bound);
+	getsockname(listener.fd, (void *)&bound, &bound_len);
+	memcpy(&other, &bound, sizeof(other));
+	cr_assert_eq(connect(fd, (void *)&other, sizeof(other)), -1);
+	cr_assert_eq(errno, ECONNREFUSED);
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(fd, (void *)&other, sizeof(other)), -1);
+	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
+	cr_assert_eq(connect(fd, (void *)&other, sizeof(other)), 0);
+	cr_assert_eq(listener_listen(&setup, -1), -EBADF);
 }
 
 Test(listener, accepts_one_after_the_other, .init = start, .fini = stop)

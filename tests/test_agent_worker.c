@@ -51,8 +51,9 @@ static void start(void)
 	bound.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	memcpy(&listeners[0].addr, &bound, sizeof(bound));
 	listeners[0].addr_len = sizeof(bound);
-	listen_fd = listener_open(&listeners[0]);
+	listen_fd = listener_bind(&listeners[0]);
 	cr_assert_geq(listen_fd, 0);
+	cr_assert_eq(listener_listen(&listeners[0], listen_fd), 0);
 	getsockname(listen_fd, (void *)&bound, &len);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
