@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Headers as old as Linux 6.1 lack these. */
+#define ACCESS_TRUNCATE (1ULL << 14)	/* Landlock 3 */
+#define ACCESS_BIND_TCP (1ULL << 0)	/* 4 */
+#define SCOPE_SIGNAL (1ULL << 1)	/* 6 */
+
+/* As in the newest header; kernels take the front part that they know. */
+struct ruleset {
+	uint64_t files, net, scope;
+};
+
+/* What changes files; every other right stays as it is without Landlock. */
+#define CHANGE \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | \
+	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
+	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | \
+	 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+/* What the folder's files may have done to them. */
+#define STORE \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_TRUNCATE)
+
+/* A responder's answer has 64 KiB, and there are 10,000 certificates at most. */
+#define MEMORY (UINT64_C(2) << 30)
+
+int sandbox_limits(unsigned int files)
+{
+	static const struct rlimit none = { 0, 0 };
+	struct rlimit limit;
+
+	if (setrlimit(RLIMIT_CORE, &none) || getrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	if (limit.rlim_max > files)
+		limit.rlim_max = files;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+#ifndef __SANITIZE_ADDRESS__
+	if (getrlimit(RLIMIT_DATA, &limit))
+		return -errno;
+	if (limit.rlim_max > MEMORY)
+		limit.rlim_max = MEMORY;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_DATA, &limit))
+		return -errno;
+#endif
+	return 0;
+}
+
+static struct ruleset rules_for(long abi)
+{
+	struct ruleset rules = {
+		.files = CHANGE | LANDLOCK_ACCESS_FS_EXECUTE,
+	};
+
+	if (abi >= 2)
+		rules.files |= LANDLOCK_ACCESS_FS_REFER;
+	if (abi >= 3)
+		rules.files |= ACCESS_TRUNCATE;
+	if (abi >= 4)
+		rules.net = ACCESS_BIND_TCP;
+	if (abi >= 6)
+		rules.scope = SCOPE_SIGNAL;
+	return rules;
+}
+
+static int restrict_self(int ruleset, const struct ruleset *rules, int dir)
+{
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = STORE & rules->files,
+		.parent_fd = dir,
+	};
+
+	if (dir >= 0 && syscall(SYS_landlock_add_rule, ruleset,
+				LANDLOCK_RULE_PATH_BENEATH, &beneath, 0))
+		return -errno;
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) ? -errno : 0;
+}
+
+int sandbox_enter(int dir)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			   LANDLOCK_CREATE_RULESET_VERSION);
+	struct ruleset rules = rules_for(abi);
+	int fd, err;
+
+	if (abi < 0)
+		return -errno;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules),
+			  0);
+	if (fd < 0)
+		return -errno;
+	err = restrict_self(fd, &rules, dir);
+	close(fd);
+	return err;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process that reads strangers' bytes is left able to do. */
+#ifndef AGENT_SANDBOX_H
+#define AGENT_SANDBOX_H
+
+/*
+ * sandbox_limits - no core files, @files descriptors, and no memory without end
+ * Returns 0 or -errno.
+ */
+int sandbox_limits(unsigned int files);
+
+/*
+ * sandbox_enter - from now on files are made, changed or removed below @dir
+ * alone, none is executed, no TCP port bound and nobody else sent a signal; for
+ * good, and for threads to come
+ * @dir: descriptor of a folder, or -1: nowhere
+ * What is open stays usable, and reading is not restricted. By Landlock, as
+ * far as the kernel has it. After prctl(PR_SET_NO_NEW_PRIVS).
+ * Returns 0, -ENOSYS or -EOPNOTSUPP when there is no Landlock, or another -errno.
+ */
+int sandbox_enter(int dir);
+
+#endif
