@@ -104,7 +104,7 @@ static socklen_t parse_address(const char *where, struct sockaddr_storage *ss)
 	return sizeof(*in6);
 }
 
-int tcp_start(const char *where)
+int tcp_try(const char *where)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = parse_address(where, &ss);
@@ -115,8 +115,35 @@ int tcp_start(const char *where)
 	if (fd < 0)
 		die("socket: %m");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (struct sockaddr *)&ss, len) && errno != EINPROGRESS)
+	if (!connect(fd, (struct sockaddr *)&ss, len) || errno == EINPROGRESS)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int tcp_start(const char *where)
+{
+	int fd = tcp_try(where);
+
+	if (fd < 0)
 		die("connect to %s: %m", where);
+	return fd;
+}
+
+int tcp_listen(const char *where, int backlog)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = parse_address(where, &ss);
+	int fd, one = 1;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die("socket: %m");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (ss.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&ss, len) || listen(fd, backlog))
+		die("%s: %m", where);
 	return fd;
 }
 

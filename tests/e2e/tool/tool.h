@@ -32,6 +32,10 @@ size_t parse_size(const char *text);
 int tcp_connect(const char *where, int timeout_ms);
 /* The same, nonblocking: the connection is still being made. */
 int tcp_start(const char *where);
+/* The same, but -1 with errno when that is refused at once. */
+int tcp_try(const char *where);
+/* A listening socket, blocking; IPv6 addresses do not take IPv4 too. */
+int tcp_listen(const char *where, int backlog);
 /* send() until all is sent; -1 with errno when the peer does not take it. */
 int send_all(int fd, const void *data, size_t len);
 
