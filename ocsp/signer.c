@@ -70,6 +70,15 @@ static bool algorithm_strong(const X509_ALGOR *alg)
 	return md == NID_undef || digest_strong(md);
 }
 
+/*
+ * RSA of 1024 bits is the least, as old private CAs have it; shorter keys have
+ * been computed from certificates.
+ */
+static bool key_strong(X509 *cert)
+{
+	return EVP_PKEY_get_security_bits(X509_get0_pubkey(cert)) >= 80;
+}
+
 /* Is the responderID this certificate's? byKey is SHA-1 always (4.2.1). */
 static bool is_responder(const OCSP_BASICRESP *basic, X509 *cert)
 {
@@ -146,7 +155,7 @@ static enum ocsp_verdict check_delegate(const OCSP_BASICRESP *basic,
 	if (!ocsp_issued_by(cert, issuer))
 		return OCSP_DELEGATE_NOT_ISSUED;
 	X509_get0_signature(NULL, &alg, cert);
-	if (!algorithm_strong(alg))
+	if (!algorithm_strong(alg) || !key_strong(cert))
 		return OCSP_DELEGATE_WEAK;
 	flags = X509_get_extension_flags(cert);
 	if ((flags & EXFLAG_INVALID) || has_unknown_critical(cert))
@@ -171,7 +180,8 @@ enum ocsp_verdict ocsp_check_signer(OCSP_BASICRESP *basic, X509 *issuer,
 	X509 *cert;
 	int i;
 
-	if (!algorithm_strong(OCSP_resp_get0_tbs_sigalg(basic)))
+	if (!algorithm_strong(OCSP_resp_get0_tbs_sigalg(basic)) ||
+	    !key_strong(issuer))
 		return OCSP_WEAK_ALGORITHM;
 	if (is_responder(basic, issuer)) {
 		*until = INT64_MAX;

@@ -35,7 +35,8 @@ static const struct {
 		"its CertID uses a hash other than SHA-1, SHA-256, SHA-384 "
 		"and SHA-512" },
 	[OCSP_WEAK_ALGORITHM] = { "weak-algorithm",
-		"its signature algorithm is weak or unknown" },
+		"its signature algorithm is weak or unknown, or the issuer's "
+		"key is too short" },
 	[OCSP_NO_SIGNER] = { "no-signer",
 		"its responder ID is neither the issuer's nor that of a "
 		"certificate in it" },
@@ -44,7 +45,7 @@ static const struct {
 		"issuer" },
 	[OCSP_DELEGATE_WEAK] = { "delegate-weak",
 		"its signer's certificate has a weak or unknown signature "
-		"algorithm" },
+		"algorithm, or too short a key" },
 	[OCSP_DELEGATE_EXTENSION] = { "delegate-extension",
 		"its signer's certificate has an unknown critical or broken "
 		"extension" },

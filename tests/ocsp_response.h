@@ -24,6 +24,8 @@ enum whose { NOBODY, MINE, NEIGHBOUR, OTHER_NAME, OTHER_KEY };
  * struct answer_order - one SingleResponse
  * @from, @to: relative to NOW; 0: an hour each; @to NEVER: no nextUpdate
  * @hash:      NULL: SHA-1
+ * @revoked:   relative to NOW; 0: @from
+ * @reason:    OCSP_REVOKED_STATUS_*; 0: key compromise
  */
 struct answer_order {
 	enum whose whose;
@@ -32,6 +34,8 @@ struct answer_order {
 	int64_t from, to;
 	const char *raw_from, *raw_to;
 	const char *critical, *plain;
+	int64_t revoked;
+	int reason;
 };
 
 /*
@@ -98,14 +102,19 @@ static inline void add_answer(OCSP_BASICRESP *basic, const struct pki *p,
 		NULL, NOW + (o->from ? o->from : -HOUR));
 	ASN1_TIME *to = ASN1_GENERALIZEDTIME_set(
 		NULL, o->to == NEVER ? 0 : NOW + (o->to ? o->to : HOUR));
+	ASN1_TIME *revoked = ASN1_GENERALIZEDTIME_set(
+		NULL, NOW + (o->revoked ? o->revoked :
+			     o->from	? o->from :
+					  -HOUR));
 	OCSP_CERTID *id = make_id(p, o);
 	ASN1_GENERALIZEDTIME *this_update, *next_update;
 	OCSP_SINGLERESP *answer;
 	X509_EXTENSION *ext;
 
-	answer = OCSP_basic_add1_status(basic, id, o->status,
-					OCSP_REVOKED_STATUS_KEYCOMPROMISE, from,
-					from, o->to == NEVER ? NULL : to);
+	answer = OCSP_basic_add1_status(
+		basic, id, o->status,
+		o->reason ? o->reason : OCSP_REVOKED_STATUS_KEYCOMPROMISE,
+		revoked, from, o->to == NEVER ? NULL : to);
 	MUST(answer);
 	OCSP_single_get0_status(answer, NULL, NULL, &this_update, &next_update);
 	set_raw(this_update, o->raw_from);
@@ -119,6 +128,7 @@ static inline void add_answer(OCSP_BASICRESP *basic, const struct pki *p,
 	OCSP_CERTID_free(id);
 	ASN1_TIME_free(from);
 	ASN1_TIME_free(to);
+	ASN1_TIME_free(revoked);
 }
 
 static inline void set_produced(OCSP_BASICRESP *basic,

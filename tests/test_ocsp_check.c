@@ -137,6 +137,39 @@ Test(ocsp_check, takes_good_only_and_refuses_contradiction)
 	RUN(cases);
 }
 
+Test(ocsp_check, takes_revoked_for_revoked_whenever_and_why_ever)
+{
+	static const struct order_case cases[] = {
+		{ "without a reason", OCSP_REVOKED,
+		  ONE(REVOKED, .reason = OCSP_REVOKED_STATUS_NOSTATUS) },
+		{ "on hold", OCSP_REVOKED,
+		  ONE(REVOKED, .reason =
+			  OCSP_REVOKED_STATUS_CERTIFICATEHOLD) },
+		{ "no longer on hold", OCSP_REVOKED,
+		  ONE(REVOKED, .reason = OCSP_REVOKED_STATUS_REMOVEFROMCRL) },
+		{ "in the future", OCSP_REVOKED,
+		  ONE(REVOKED, .revoked = 9 * DAY) },
+		{ "after thisUpdate", OCSP_REVOKED,
+		  ONE(REVOKED, .revoked = -60) },
+		{ "never issued", OCSP_REVOKED,
+		  ONE(REVOKED, .revoked = -NOW,
+		      .reason = OCSP_REVOKED_STATUS_CERTIFICATEHOLD) },
+		{ "expired", OCSP_EXPIRED, ONE(REVOKED, .to = -1) },
+		{ "with a critical extension", OCSP_CRITICAL_ANSWER,
+		  ONE(REVOKED, .critical = UNKNOWN_OID) },
+		{ "good, and on hold", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, GOOD },
+				 { MINE, REVOKED, .reason =
+				   OCSP_REVOKED_STATUS_CERTIFICATEHOLD } } } },
+		{ "no longer on hold, and good", OCSP_CONTRADICTORY,
+		  { .answers = { { MINE, REVOKED, .reason =
+				   OCSP_REVOKED_STATUS_REMOVEFROMCRL },
+				 { MINE, GOOD } } } },
+	};
+
+	RUN(cases);
+}
+
 Test(ocsp_check, holds_thisupdate_and_nextupdate_against_now)
 {
 	static const struct order_case cases[] = {
@@ -327,6 +360,25 @@ Test(ocsp_check, takes_serials_of_any_sign_and_size)
 		X509_free(pki.leaf);
 	}
 	pki.leaf = leaf;
+}
+
+Test(ocsp_check, tells_a_serial_from_its_negative)
+{
+	static const struct order_case cases[] = {
+		{ "negative of ours", OCSP_OTHER_CERT,
+		  { .answers = { { NEIGHBOUR } } } },
+		{ "negative of ours, revoked, then ours", OCSP_OK,
+		  { .answers = { { NEIGHBOUR, REVOKED }, { MINE } } } },
+	};
+	X509 *issuer = pki.issuer;
+
+	/* A neighbour's serial number is the issuer's. */
+	pki.issuer = cert_make(&(struct cert_order){
+		.name = "Issuer", .serial = "-1234", .key = pki.key,
+		.md = EVP_sha256() });
+	RUN(cases);
+	X509_free(pki.issuer);
+	pki.issuer = issuer;
 }
 
 Test(ocsp_check, stands_any_now_and_leaves_no_error_behind)

@@ -196,5 +196,8 @@ Test(ocsp_parse, refuses_other_versions_and_encodings_though_well_signed)
 	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_put(b, "\x05\x00", 2);
 	expect_signed(b, OCSP_NOT_DER, "another element");
+	put_data(b, &pki, &(struct response_order){ 0 });
+	blob_put(b, "\xa1\x02\x30\x00", 4);
+	expect_signed(b, OCSP_OK, "an empty list of extensions");
 	free(b);
 }

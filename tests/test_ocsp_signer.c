@@ -266,6 +266,65 @@ Test(ocsp_signer, refuses_a_longer_chain_and_a_plain_leaf)
 	X509_free(last);
 }
 
+Test(ocsp_signer, refuses_keys_that_can_be_computed)
+{
+	static const struct {
+		unsigned int bits;
+		enum ocsp_verdict issuer, delegate;
+	} cases[] = {
+		{ 512, OCSP_WEAK_ALGORITHM, OCSP_DELEGATE_WEAK },
+		{ 768, OCSP_WEAK_ALGORITHM, OCSP_DELEGATE_WEAK },
+		{ 1024, OCSP_OK, OCSP_OK },
+	};
+	EVP_PKEY *good_key = pki.key, *weak;
+	X509 *good = pki.issuer, *leaf = pki.leaf, *cert;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		weak = EVP_RSA_gen(cases[i].bits);
+		cert = delegate(
+			(struct cert_order){ .eku = EKU, .key = weak });
+		expect(&(struct response_order){ .signer = cert, .key = weak },
+		       cases[i].delegate, "delegate");
+		X509_free(cert);
+
+		pki.key = weak;
+		pki.issuer = cert_make(&(struct cert_order){
+			.name = "Issuer", .key = weak, .md = EVP_sha256() });
+		pki.leaf = cert_make(&(struct cert_order){
+			.name = "leaf", .key = pki.leaf_key,
+			.issuer = pki.issuer, .issuer_key = weak,
+			.md = EVP_sha256() });
+		expect(&(struct response_order){ 0 }, cases[i].issuer,
+		       "issuer");
+		X509_free(pki.issuer);
+		X509_free(pki.leaf);
+		pki.key = good_key;
+		pki.issuer = good;
+		pki.leaf = leaf;
+		EVP_PKEY_free(weak);
+	}
+}
+
+Test(ocsp_signer, takes_the_issuers_key_in_another_certificate_of_it)
+{
+	X509 *cross = cert_make(&(struct cert_order){
+		.name = "Issuer", .serial = "77", .key = pki.key,
+		.issuer = pki.other, .issuer_key = pki.other_key,
+		.md = EVP_sha256() });
+	X509 *given = pki.issuer;
+
+	expect(&(struct response_order){ .signer = cross }, OCSP_OK,
+	       "embedded, by name");
+	expect(&(struct response_order){ .signer = cross, .by_key = true },
+	       OCSP_OK, "embedded, by key");
+	pki.issuer = cross;
+	expect(&(struct response_order){ .signer = given }, OCSP_OK,
+	       "given for the issuer");
+	pki.issuer = given;
+	X509_free(cross);
+}
+
 Test(ocsp_signer, takes_ed25519)
 {
 	EVP_PKEY *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
