@@ -62,6 +62,7 @@ $(B)/libktls.so: $(call obj,ktls/*.c)
 
 $(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
 $(B)/ktls-static: $(call obj,tools/static/*.c)
+$(B)/ktls-staple: $(call obj,tools/staple/*.c) $(OCSP)
 $(filter $(B)/tests/test_static_%,$(TESTS)): $(call obj,tools/static/*.c)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
