@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "certs.h"
@@ -11,7 +12,7 @@
 #include "ktls/install.h"
 #include "log.h"
 #include "master.h"
-#include "staples.h"
+#include "stapler.h"
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
@@ -84,10 +85,24 @@ static int run(const struct config *config, bool test)
 		return 1;
 	certs = certs_load(config, support.pairs ? support.pairs :
 			   KTLS_ALL_PAIRS);
-	if (certs && staples_check(config, certs))
+	if (certs)
 		status = test ? 0 : master_run(config, certs, &support);
 	certs_free(certs);
 	return status;
+}
+
+/* What master executes; of no use to anybody else. */
+static int run_stapler(int argc, char **argv)
+{
+	struct stat st;
+
+	if (argc == 3 && !strcmp(argv[2], "-v"))
+		log_level = LOG_L_DEBUG;
+	else if (argc != 2)
+		return usage();
+	if (fstat(STAPLER_FD, &st) || !S_ISSOCK(st.st_mode))
+		return usage();
+	return stapler_run(STAPLER_FD);
 }
 
 int main(int argc, char **argv)
@@ -99,6 +114,8 @@ int main(int argc, char **argv)
 
 	if (!fill_standard())
 		return 1;
+	if (argc > 1 && !strcmp(argv[1], "--stapler"))
+		return run_stapler(argc, argv);
 	while ((c = getopt(argc, argv, "c:tv")) != -1) {
 		if (c == 'c')
 			file = optarg;

@@ -104,6 +104,12 @@ void refresh_at(struct refresh *r, struct refresh_job *job, uint64_t at_ms)
 	timer_set(&r->due, &job->due, at_ms);
 }
 
+void refresh_by(struct refresh *r, struct refresh_job *job, uint64_t at_ms)
+{
+	if (!job->due.place || job->due.at_ms > at_ms)
+		refresh_at(r, job, at_ms);
+}
+
 static void get_ready(struct refresh *r, struct refresh_host *host)
 {
 	if (host->ready || !host->first || host->running >= r->per_host)

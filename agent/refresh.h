@@ -53,6 +53,8 @@ int refresh_add_url(struct refresh *r, const char *url);
 
 /* refresh_at - an idle job is due then; moves one that has a time */
 void refresh_at(struct refresh *r, struct refresh_job *job, uint64_t at_ms);
+/* refresh_by - the same, unless it is due sooner */
+void refresh_by(struct refresh *r, struct refresh_job *job, uint64_t at_ms);
 
 /*
  * refresh_run - let those that are due wait, and start what has a place
