@@ -13,6 +13,7 @@
 #include "log.h"
 #include "master.h"
 #include "stapler.h"
+#include "staples.h"
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
@@ -85,7 +86,7 @@ static int run(const struct config *config, bool test)
 		return 1;
 	certs = certs_load(config, support.pairs ? support.pairs :
 			   KTLS_ALL_PAIRS);
-	if (certs)
+	if (certs && staples_check(config, certs))
 		status = test ? 0 : master_run(config, certs, &support);
 	certs_free(certs);
 	return status;

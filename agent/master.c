@@ -407,12 +407,12 @@ static bool is_over(const struct master *m)
 
 static int run_once(struct master *m)
 {
-	int err = 0;
+	int wait_ms = run_timers(m);
 
 	if (!m->serving && !m->stopping &&
 	    staples_settled(m->staples, loop_now_ms()))
-		err = serve(m);
-	return err ? err : loop_wait(m->loop, run_timers(m));
+		return serve(m);
+	return loop_wait(m->loop, wait_ms);
 }
 
 int master_run(const struct config *config, struct certs *certs,

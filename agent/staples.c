@@ -169,7 +169,8 @@ bool staples_settled(struct staples *s, uint64_t now)
 {
 	if (!s->list.n || s->gave_up || (s->loaded && !s->n_unsettled))
 		return true;
-	if (now < s->settle_by_ms || (!s->loaded && now < s->load_by_ms))
+	if (!s->settle_by_ms || now < s->settle_by_ms ||
+	    (!s->loaded && now < s->load_by_ms))
 		return false;
 	s->gave_up = true;
 	log_warn("event=start_wait_over certificates=%zu error=\"%s\"",

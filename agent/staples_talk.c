@@ -241,7 +241,8 @@ void staples_hear(struct watch *w)
 			staples_speak(s);
 		return;
 	}
-	if (n)
+	/* The latter: it died before it read all that it was told. */
+	if (n && n != -ECONNRESET)
 		log_error("event=stapler_garbled pid=%d error=\"%s\"",
 			  (int)s->child.pid,
 			  n < 0 ? strerror(-n) : "an impossible message");

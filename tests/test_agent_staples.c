@@ -352,6 +352,15 @@ Test(staples, settle_after_the_wait_at_the_latest, .init = start, .fini = stop)
 	cr_expect(staples_settled(staples, now), "and it stays so");
 }
 
+Test(staples, are_not_settled_before_anything_began, .init = start,
+     .fini = stop)
+{
+	struct staples *other = make(-1);
+
+	cr_expect_not(staples_settled(other, loop_now_ms()));
+	staples_free(other);
+}
+
 Test(staples, settle_when_the_stapler_says_nothing_at_all, .init = start,
      .fini = stop)
 {
