@@ -191,6 +191,8 @@ Test(worker, staples_what_it_is_given_and_says_so, .init = start, .fini = stop)
 		cr_assert_eq(SSL_get_tlsext_status_ocsp_resp(duo.client, &got),
 			     (long)lengths[i]);
 		cr_assert_arr_eq(got, der, lengths[i]);
+		SSL_free(duo.client);
+		duo.client = NULL;
 	}
 	tell(CHANNEL_STOP, 0, -1);
 	cr_assert_eq(ends_within(2000), 0);

@@ -47,7 +47,12 @@ static void start(void)
 {
 	static const struct workers_events events = { on_announce, on_broken,
 						      NULL };
-	struct worker_setup setup = { .config = &config, .slots = 8 };
+	static const int no_listeners[1];
+	struct worker_setup setup = {
+		.config = &config,
+		.listener_fds = no_listeners,
+		.slots = 8,
+	};
 
 	setup.metrics = metrics = metrics_new(WORKERS + 1);
 	loop = loop_new();
