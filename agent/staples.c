@@ -11,10 +11,9 @@
 
 #include "log.h"
 #include "process.h"
+#include "stapler.h"
 #include "staples_table.h"
 
-/* The stapler's descriptor of the socket between it and master. */
-#define STAPLER_SOCKET 3
 /* What may wait in that socket in each direction, in bytes. */
 #define ROOM (1024 * 1024)
 /* How long what is stored may take to be read, however short start_wait is. */
@@ -101,9 +100,9 @@ static int be_stapler(void *arg, int socket)
 
 	process_keep(&socket, 1);
 	make_room(socket);
-	if (socket != STAPLER_SOCKET && dup2(socket, STAPLER_SOCKET) >= 0)
+	if (socket != STAPLER_FD && dup2(socket, STAPLER_FD) >= 0)
 		close(socket);
-	fcntl(STAPLER_SOCKET, F_SETFD, 0);
+	fcntl(STAPLER_FD, F_SETFD, 0);
 	err = process_drop(config->stapler_uid, config->stapler_gid);
 	if (!err) {
 		execve("/proc/self/exe", argv, environ);

@@ -62,6 +62,17 @@ static void print_time(FILE *out, const char *key, bool known, int64_t seconds)
 		fprintf(out, "%s=-", key);
 }
 
+static void print_hex(FILE *out, const uint8_t bytes[OCSP_FINGERPRINT_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t i;
+
+	for (i = 0; i < OCSP_FINGERPRINT_LEN; i++) {
+		fputc(digits[bytes[i] >> 4], out);
+		fputc(digits[bytes[i] & 15], out);
+	}
+}
+
 static void print_held(const struct staples *s, size_t i, int64_t now,
 		       FILE *out)
 {
@@ -99,7 +110,7 @@ static void print_attempt(const struct staple *staple, FILE *out)
 void staples_print(const struct staples *s, FILE *out)
 {
 	int64_t now = wall_clock();
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < s->list.n; i++) {
 		const struct staple *staple = &s->staple[i];
@@ -107,8 +118,7 @@ void staples_print(const struct staples *s, FILE *out)
 		print_text(out, "certificate", chain(s, staple), false);
 		print_text(out, " name", cert_name(s, staple), false);
 		fprintf(out, " position=%u fingerprint=", staple->slot->depth);
-		for (j = 0; j < sizeof(staple->fingerprint); j++)
-			fprintf(out, "%02x", staple->fingerprint[j]);
+		print_hex(out, staple->fingerprint);
 		fprintf(out, " policy=%s", staple->slot->must ? "must" :
 			"auto");
 		print_held(s, i, now, out);
