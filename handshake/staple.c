@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/ocsp.h>
+
 #include "handshake/internal.h"
 
 int hs_cert_set_staple(struct hs_cert *cert, unsigned int depth,
@@ -45,9 +47,58 @@ static enum hs_staple judge(const struct hs_response *r, int64_t now)
 					    HS_STAPLE_EXPIRED;
 }
 
-/* OpenSSL frees the copy. */
-static int send_leaf(SSL *ssl, const struct hs_response *r)
+#if HS_STAPLES_CHAIN
+
+/*
+ * One of a position whose predecessor has none is not sent: clients made with
+ * OpenSSL see what came, in order, but not for which position.
+ */
+static STACK_OF(OCSP_RESPONSE) *collect(const struct hs_cert *cert,
+					unsigned int depths, int64_t now)
 {
+	STACK_OF(OCSP_RESPONSE) *stack = sk_OCSP_RESPONSE_new_null();
+	unsigned int i;
+
+	for (i = 0; i < depths; i++) {
+		const struct hs_response *r = &cert->positions[i].response;
+		const unsigned char *p = r->der;
+		OCSP_RESPONSE *response;
+
+		if (judge(r, now) != HS_STAPLE_SENT)
+			break;
+		response = d2i_OCSP_RESPONSE(NULL, &p, r->len);
+		if (!response || !sk_OCSP_RESPONSE_push(stack, response)) {
+			OCSP_RESPONSE_free(response);
+			break;
+		}
+	}
+	return stack;
+}
+
+/*
+ * OpenSSL takes objects, and frees them. It leaves out those that are not for
+ * the certificate at their position, which ours are.
+ */
+static int attach(SSL *ssl, const struct hs *hs)
+{
+	unsigned int depths = SSL_version(ssl) == TLS1_3_VERSION ?
+				      hs->cert->depths : 1;
+	STACK_OF(OCSP_RESPONSE) *stack = collect(hs->cert, depths, hs->now);
+
+	if (sk_OCSP_RESPONSE_num(stack) < 1) {
+		sk_OCSP_RESPONSE_free(stack);
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
+	SSL_set0_tlsext_status_ocsp_resp_ex(ssl, stack);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+#else
+
+/* OpenSSL frees the copy. */
+static int attach(SSL *ssl, const struct hs *hs)
+{
+	const struct hs_response *r = &hs->cert->positions[0].response;
 	uint8_t *copy = OPENSSL_memdup(r->der, r->len);
 
 	if (!copy)
@@ -55,6 +106,8 @@ static int send_leaf(SSL *ssl, const struct hs_response *r)
 	SSL_set_tlsext_status_ocsp_resp(ssl, copy, r->len);
 	return SSL_TLSEXT_ERR_OK;
 }
+
+#endif
 
 static int refuse(struct hs *hs)
 {
@@ -74,6 +127,6 @@ int hs_staple(SSL *ssl, void *arg)
 	(void)arg;
 	hs->staple = judge(leaf, hs->now);
 	if (hs->staple == HS_STAPLE_SENT)
-		return send_leaf(ssl, leaf);
+		return attach(ssl, hs);
 	return hs->cert->staple_required ? refuse(hs) : SSL_TLSEXT_ERR_NOACK;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -148,6 +149,80 @@ static inline void pki_remove(const struct pki *p)
 	unlink(p->key);
 	unlink(p->ca);
 	rmdir(p->dir);
+}
+
+/*
+ * A response for a position, signed by nobody in particular, with @text as its
+ * nonce: newer libraries look for the certificate in what they send.
+ */
+static inline void staple_set(struct hs_cert *cert, unsigned int depth,
+			      const char *text, const struct ocsp_times *times)
+{
+	EVP_PKEY *key = pki_key("P-256");
+	X509 *signer = pki_cert(key, "Test CA", NULL, key, 30);
+	const unsigned char *p = hs_cert_der(cert, depth).data;
+	X509 *x = d2i_X509(NULL, &p, hs_cert_der(cert, depth).len);
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), x, signer);
+	ASN1_TIME *then = X509_gmtime_adj(NULL, 0);
+	OCSP_RESPONSE *response;
+	unsigned char *der = NULL;
+	int len;
+
+	OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_GOOD, 0, NULL, then,
+			       NULL);
+	OCSP_basic_add1_nonce(basic, (unsigned char *)text, strlen(text));
+	cr_assert(OCSP_basic_sign(basic, signer, key, EVP_sha256(), NULL,
+				  OCSP_NOCERTS));
+	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	len = i2d_OCSP_RESPONSE(response, &der);
+	cr_assert_eq(hs_cert_set_staple(cert, depth, (struct ocsp_bytes){
+						der, len }, times), 0);
+	OPENSSL_free(der);
+	OCSP_RESPONSE_free(response);
+	ASN1_TIME_free(then);
+	OCSP_CERTID_free(id);
+	OCSP_BASICRESP_free(basic);
+	X509_free(x);
+	X509_free(signer);
+	EVP_PKEY_free(key);
+}
+
+/* The text of staple_set(); it stays until the next call. */
+static inline const char *staple_text(OCSP_RESPONSE *response)
+{
+	static char text[32];
+	OCSP_BASICRESP *basic = OCSP_response_get1_basic(response);
+	X509_EXTENSION *nonce;
+	ASN1_OCTET_STRING *data;
+
+	cr_assert(basic);
+	nonce = OCSP_BASICRESP_get_ext(
+		basic, OCSP_BASICRESP_get_ext_by_NID(
+			       basic, NID_id_pkix_OCSP_Nonce, -1));
+	data = X509_EXTENSION_get_data(nonce);
+	/* an OCTET STRING in it */
+	snprintf(text, sizeof(text), "%.*s", ASN1_STRING_length(data) - 2,
+		 ASN1_STRING_get0_data(data) + 2);
+	OCSP_BASICRESP_free(basic);
+	return text;
+}
+
+/* The same of what a client got for the leaf; NULL: nothing. */
+static inline const char *staple_received(const SSL *client)
+{
+	const unsigned char *der;
+	long len = SSL_get_tlsext_status_ocsp_resp((SSL *)client, &der);
+	OCSP_RESPONSE *response;
+	const char *text;
+
+	if (len < 0)
+		return NULL;
+	response = d2i_OCSP_RESPONSE(NULL, &der, len);
+	cr_assert(response);
+	text = staple_text(response);
+	OCSP_RESPONSE_free(response);
+	return text;
 }
 
 /* Both ends of a connection and the bytes under way to the server. */

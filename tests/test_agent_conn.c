@@ -256,13 +256,15 @@ Test(conn, counts_what_became_of_the_staple, .init = start, .fini = stop)
 	size_t i;
 
 	for (i = 0; i < COUNT(staples); i++) {
-		struct ocsp_bytes der = { (const uint8_t *)"staple",
-					  staples[i].to ? 6 : 0 };
 		struct ocsp_times times = { time(NULL) + staples[i].from,
 					    time(NULL) + staples[i].to };
 
 		memset(&metrics, 0, sizeof(metrics));
-		hs_cert_set_staple(duo.cert, 0, der, &times);
+		if (staples[i].to)
+			staple_set(duo.cert, 0, "staple", &times);
+		else
+			hs_cert_set_staple(duo.cert, 0, (struct ocsp_bytes){ 0 },
+					   NULL);
 		dial(0);
 		SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
 		shake_hands();

@@ -9,7 +9,7 @@ static const struct ocsp_times times = { .this_update = 5000,
 					 .next_update = 10000 };
 
 static const struct {
-	const char *name, *der;
+	const char *name, *text;
 	bool asked, required;
 	int64_t now;
 	enum hs_staple staple;
@@ -38,22 +38,23 @@ static const struct {
 
 static const uint16_t versions[] = { KTLS_TLS12, KTLS_TLS13 };
 
-static struct ocsp_bytes text(const char *s)
-{
-	return (struct ocsp_bytes){ (const uint8_t *)s, strlen(s) };
-}
-
-static void staple(struct duo *d, const char *der)
+/* @text "": none */
+static void staple(struct duo *d, const char *text)
 {
 	duo_ctx(d);
-	cr_assert_eq(hs_cert_set_staple(d->cert, 0, text(der), &times), 0);
+	if (*text)
+		staple_set(d->cert, 0, text, &times);
 }
 
-/* What the client got; -1: nothing. */
-static long received(struct duo *d, const char **der)
+/* NULL: nothing */
+static void expect_received(struct duo *d, const char *text, const char *name)
 {
-	return SSL_get_tlsext_status_ocsp_resp(d->client,
-					       (const unsigned char **)der);
+	const char *got = staple_received(d->client);
+
+	if (text && got)
+		cr_expect_str_eq(got, text, "%s: %s", name, got);
+	else
+		cr_expect_eq(got, text, "%s: %s", name, got);
 }
 
 static void connect_asking(struct duo *d)
@@ -74,14 +75,14 @@ static void expect_refusal(struct duo *d, const char *name)
 
 static void try_case(size_t i, uint16_t version)
 {
-	const char *name = cases[i].name, *got;
+	const char *name = cases[i].name;
 	struct hs_info info;
 	struct duo d;
 
 	duo_init(&d, "P-256");
 	client_pair(&d, version, KTLS_AES_128_GCM);
 	d.now = cases[i].now;
-	staple(&d, cases[i].der);
+	staple(&d, cases[i].text);
 	hs_cert_require_staple(d.cert, cases[i].required);
 	duo_connect(&d);
 	if (cases[i].asked)
@@ -93,12 +94,8 @@ static void try_case(size_t i, uint16_t version)
 		expect_refusal(&d, name);
 	else
 		cr_expect_eq(d.step, HS_DONE, "%s: %s", name, hs_error(d.hs));
-	if (cases[i].staple == HS_STAPLE_SENT) {
-		cr_expect_eq(received(&d, &got), 8, "%s", name);
-		cr_expect_arr_eq(got, "response", 8, "%s", name);
-	} else {
-		cr_expect_eq(received(&d, &got), -1, "%s", name);
-	}
+	expect_received(&d, cases[i].staple == HS_STAPLE_SENT ?
+				    cases[i].text : NULL, name);
 	duo_fini(&d);
 }
 
@@ -139,7 +136,6 @@ Test(staple, is_not_sent_in_a_resumption_nor_required_there)
 /* The time counts, not the moment at which the staple was set. */
 Test(staple, can_be_replaced_and_taken_away)
 {
-	const char *got;
 	struct duo d;
 
 	duo_init(&d, "P-256");
@@ -148,19 +144,19 @@ Test(staple, can_be_replaced_and_taken_away)
 	connect_asking(&d);
 	staple(&d, "another");
 	duo_done(&d);
-	cr_assert_eq(received(&d, &got), 7);
+	expect_received(&d, "another", "replaced");
 	duo_disconnect(&d);
-	cr_assert_eq(hs_cert_set_staple(d.cert, 0, text(""), NULL), 0);
+	cr_assert_eq(hs_cert_set_staple(d.cert, 0, (struct ocsp_bytes){ 0 },
+					NULL), 0);
 	connect_asking(&d);
 	duo_done(&d);
-	cr_assert_eq(received(&d, &got), -1);
+	expect_received(&d, NULL, "taken away");
 	duo_fini(&d);
 }
 
 /* Ours are freed by OpenSSL with each connection. */
 Test(staple, is_shared_by_connections_that_overlap)
 {
-	const char *got;
 	struct duo d;
 	struct hs *first;
 
@@ -175,6 +171,97 @@ Test(staple, is_shared_by_connections_that_overlap)
 	connect_asking(&d);
 	hs_free(first);
 	duo_done(&d);
-	cr_assert_eq(received(&d, &got), 8);
+	expect_received(&d, "response", "second");
 	duo_fini(&d);
 }
+
+/* --- a chain ----------------------------------------------------------- */
+
+/* leaf, two intermediates, root; one key will do */
+static void make_chain(struct duo *d)
+{
+	static const char *const names[] = { "localhost", "Inner", "Outer" };
+	EVP_PKEY *key = pki_key("P-256");
+	X509 *cert[4];
+	FILE *f;
+	int i;
+
+	cert[3] = pki_cert(key, "Root", NULL, key, 30);
+	for (i = 2; i >= 0; i--)
+		cert[i] = pki_cert_for(key, names[i], NULL, cert[i + 1], key,
+				       30);
+	pki_remove(&d->pki);
+	pki_write(&d->pki, cert[0], cert[1], key);
+	f = fopen(d->pki.chain, "a");
+	cr_assert(f && PEM_write_X509(f, cert[2]) &&
+		  PEM_write_X509(f, cert[3]));
+	fclose(f);
+	for (i = 0; i < 4; i++)
+		X509_free(cert[i]);
+	EVP_PKEY_free(key);
+	SSL_CTX_set_verify(d->client_ctx, SSL_VERIFY_NONE, NULL);
+}
+
+#if OPENSSL_VERSION_NUMBER >= 0x30600000L
+
+/* By position: 'h' holds, 'e' is expired, '-' there is none */
+static const struct {
+	const char *have;
+	int sent;
+} chains[] = {
+	{ "hhh", 3 }, { "hh-", 2 }, { "h--", 1 }, { "hhe", 2 }, { "h-h", 1 },
+	{ "heh", 1 }, { "-hh", 0 }, { "ehh", 0 }, { "---", 0 },
+};
+
+static void try_chain(const char *have, int sent, uint16_t version)
+{
+	static const struct ocsp_times past = { 1000, 2000 };
+	static const char *const texts[] = { "leaf", "inner", "outer" };
+	STACK_OF(OCSP_RESPONSE) *got = NULL;
+	struct duo d;
+	int n, i;
+
+	duo_init(&d, "P-256");
+	make_chain(&d);
+	client_pair(&d, version, KTLS_AES_128_GCM);
+	d.now = 9999;
+	duo_ctx(&d);
+	cr_assert_eq(hs_cert_depths(d.cert), 3);
+	for (i = 0; i < 3; i++)
+		if (have[i] != '-')
+			staple_set(d.cert, i, texts[i],
+				   have[i] == 'h' ? &times : &past);
+	connect_asking(&d);
+	duo_done(&d);
+	n = SSL_get0_tlsext_status_ocsp_resp_ex(d.client, &got);
+	if (version == KTLS_TLS12 && sent)
+		sent = 1;
+	cr_expect_eq(n, sent ? sent : -1, "%s: %d", have, n);
+	expect_received(&d, sent ? "leaf" : NULL, have);
+	for (i = 0; i < n; i++)
+		cr_expect_str_eq(staple_text(sk_OCSP_RESPONSE_value(got, i)),
+				 texts[i], "%s: position %d", have, i);
+	duo_fini(&d);
+}
+
+Test(staple, is_sent_for_each_position_up_to_the_first_without)
+{
+	for (size_t i = 0; i < COUNT(chains); i++)
+		for (size_t v = 0; v < COUNT(versions); v++)
+			try_chain(chains[i].have, chains[i].sent, versions[v]);
+}
+
+#else
+
+Test(staple, is_for_the_leaf_alone_with_this_library)
+{
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	make_chain(&d);
+	duo_ctx(&d);
+	cr_assert_eq(hs_cert_depths(d.cert), 1);
+	duo_fini(&d);
+}
+
+#endif
