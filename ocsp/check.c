@@ -22,12 +22,6 @@ struct check {
 	struct ocsp_times *times;
 };
 
-const struct ocsp_limits ocsp_default_limits = {
-	.skew = 300,
-	.max_age = 366 * 86400,
-	.max_age_open = 86400,
-};
-
 static enum ocsp_verdict check_certs(struct check *c)
 {
 	c->leaf = ocsp_parse_cert(c->leaf_der);
@@ -302,15 +296,4 @@ enum ocsp_verdict ocsp_check(struct ocsp_bytes der, struct ocsp_bytes leaf,
 	X509_free(c.issuer);
 	ERR_pop_to_mark();
 	return verdict;
-}
-
-enum ocsp_verdict ocsp_compare(const struct ocsp_times *held,
-			       const struct ocsp_times *fresh, bool *same)
-{
-	*same = false;
-	if (fresh->this_update < held->this_update)
-		return OCSP_OLDER;
-	if (fresh->this_update == held->this_update)
-		*same = fresh->next_update <= held->next_update;
-	return OCSP_OK;
 }
