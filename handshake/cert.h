@@ -59,7 +59,8 @@ struct ocsp_bytes hs_read_issuer(const struct hs_cert *cert,
 /*
  * hs_cert_set_staple - the response to send to clients that ask (RFC 6066 8)
  * @der:   copied; empty: none
- * @times: never sent when ocsp_holds() of these says no
+ * @times: never sent when ocsp_holds() of these says no, nor in the last second,
+ *         in which it could arrive too late
  * Returns 0 or -ENOMEM (the old one stays).
  */
 int hs_cert_set_staple(struct hs_cert *cert, unsigned int depth,

@@ -36,15 +36,21 @@ void hs_cert_require_staple(struct hs_cert *cert, bool required)
 	cert->staple_required = required;
 }
 
+/*
+ * Seconds that a staple must have left when it is sent, to be valid still when it
+ * arrives: a second that has begun counts as over.
+ */
+#define ON_ITS_WAY 1
+
 /* What would become of it at @now */
 static enum hs_staple judge(const struct hs_response *r, int64_t now)
 {
 	if (!r->len)
 		return HS_STAPLE_NONE;
-	if (ocsp_holds(&r->times, ocsp_default_limits.skew, now))
-		return HS_STAPLE_SENT;
-	return now < r->times.next_update ? HS_STAPLE_NOT_YET :
-					    HS_STAPLE_EXPIRED;
+	if (now >= r->times.next_update - ON_ITS_WAY)
+		return HS_STAPLE_EXPIRED;
+	return ocsp_holds(&r->times, ocsp_default_limits.skew, now) ?
+		       HS_STAPLE_SENT : HS_STAPLE_NOT_YET;
 }
 
 #if HS_STAPLES_CHAIN

@@ -14,9 +14,13 @@ static const struct {
 	int64_t now;
 	enum hs_staple staple;
 } cases[] = {
-	{ "asked", "response", true, false, 9999, HS_STAPLE_SENT },
-	{ "asked and required", "response", true, true, 9999, HS_STAPLE_SENT },
+	{ "asked", "response", true, false, 9998, HS_STAPLE_SENT },
+	{ "asked and required", "response", true, true, 9998, HS_STAPLE_SENT },
 	{ "not asked", "response", false, false, 9999, HS_STAPLE_NOT_ASKED },
+	{ "a second before nextUpdate", "response", true, false, 9999,
+	  HS_STAPLE_EXPIRED },
+	{ "two seconds before it", "response", true, false, 9998,
+	  HS_STAPLE_SENT },
 	{ "at nextUpdate", "response", true, false, 10000, HS_STAPLE_EXPIRED },
 	{ "long past", "response", true, false, 1 << 30, HS_STAPLE_EXPIRED },
 	{ "expired, not asked", "response", false, false, 10001,
@@ -115,7 +119,7 @@ Test(staple, is_not_sent_in_a_resumption_nor_required_there)
 
 		duo_init(&d, "P-256");
 		client_pair(&d, versions[v], KTLS_AES_128_GCM);
-		d.now = 9999;
+		d.now = 9998;
 		staple(&d, "response");
 		hs_cert_require_staple(d.cert, true);
 		connect_asking(&d);
@@ -139,7 +143,7 @@ Test(staple, can_be_replaced_and_taken_away)
 	struct duo d;
 
 	duo_init(&d, "P-256");
-	d.now = 9999;
+	d.now = 9998;
 	staple(&d, "one");
 	connect_asking(&d);
 	staple(&d, "another");
@@ -161,7 +165,7 @@ Test(staple, is_shared_by_connections_that_overlap)
 	struct hs *first;
 
 	duo_init(&d, "P-256");
-	d.now = 9999;
+	d.now = 9998;
 	staple(&d, "response");
 	connect_asking(&d);
 	duo_done(&d);
@@ -224,7 +228,7 @@ static void try_chain(const char *have, int sent, uint16_t version)
 	duo_init(&d, "P-256");
 	make_chain(&d);
 	client_pair(&d, version, KTLS_AES_128_GCM);
-	d.now = 9999;
+	d.now = 9998;
 	duo_ctx(&d);
 	cr_assert_eq(hs_cert_depths(d.cert), 3);
 	for (i = 0; i < 3; i++)
