@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "local.h"
 #include "log.h"
 
 /* One that dies is replaced after a wait that doubles up to the last. */
@@ -66,7 +67,8 @@ void child_ended(struct child *child, int loop, int status, bool expected)
 	pid_t pid = child->pid;
 
 	loop_remove(loop, &child->socket);
-	close(child->socket.fd);
+	/* It may have been taken over before it died. */
+	local_close(child->socket.fd);
 	child->pid = 0;
 	if (expected)
 		return;

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "ktls/descriptors.h"
+
 /* Of what is said before the parts, this much is in struct staple_msg. */
 #define FIXED offsetof(struct staple_msg, part)
 
@@ -126,13 +128,20 @@ static bool has_right_fields(const struct staple_msg *msg)
 int staple_msg_recv(int fd, struct staple_msg *msg,
 		    uint8_t buf[STAPLE_MSG_MAX])
 {
-	ssize_t n = recv(fd, buf, STAPLE_MSG_MAX, MSG_DONTWAIT | MSG_TRUNC);
+	struct ktls_fds fds;
+	ssize_t n = ktls_recv_fds(fd, buf, STAPLE_MSG_MAX, &fds, 0);
 	struct head head;
+	bool alone;
 	size_t i;
 
-	if (n <= 0)
-		return n ? -errno : 0;
-	if (n < (ssize_t)sizeof(head) || n > STAPLE_MSG_MAX)
+	if (n < 0)
+		return (int)n;
+	alone = !fds.n && !fds.truncated;
+	/* Those that the kernel would drop could make their reader wait. */
+	ktls_close_fds(&fds);
+	if (!n && alone)
+		return 0;
+	if (n < (ssize_t)sizeof(head) || !alone)
 		return -EBADMSG;
 	memcpy(&head, buf, sizeof(head));
 	memcpy(msg, head.fixed, FIXED);

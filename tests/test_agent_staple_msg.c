@@ -2,6 +2,7 @@
 #include "agent/staple_msg.h"
 
 #include "agent_case.h"
+#include "ktls/descriptors.h"
 
 TestSuite(staple_msg, .timeout = 10);
 
@@ -190,6 +191,23 @@ Test(staple_msg, refuses_a_message_longer_than_its_buffer, .init = start)
 	cr_assert_eq(send(ends[0], longer, sizeof(longer), 0), sizeof(longer));
 	cr_assert_eq(staple_msg_recv(ends[1], &got, buf), -EBADMSG);
 	cr_assert_eq(staple_msg_recv(ends[1], &got, buf), -EAGAIN);
+}
+
+/* A stapler that was taken over must not make master wait, or fill its table. */
+Test(staple_msg, takes_no_descriptors_and_closes_them_at_once, .init = start)
+{
+	unsigned int before = case_fds();
+	struct staple_msg got;
+	int silent, fd = case_lingering(&silent);
+	time_t begun = time(NULL);
+	size_t len = take(&messages[3]);
+
+	cr_assert_eq(ktls_send_fds(ends[0], bytes, len, &fd, 1), 0);
+	close(fd);
+	cr_assert_eq(staple_msg_recv(ends[1], &got, buf), -EBADMSG);
+	cr_assert_lt(time(NULL) - begun, CASE_LINGER_S - 1);
+	close(silent);
+	cr_assert_eq(case_fds(), before);
 }
 
 /* Whatever is accepted can be read up to its NULs without leaving the buffer. */
