@@ -49,8 +49,8 @@ const char *fetch_result_word(enum fetch_result result); /* "no-connection" */
 /*
  * struct fetch_outcome - how the last transfer ended; or the one by GET, when
  * only that one brought a response
- * @verdict: with FETCH_ANSWER; now OCSP_OK, OCSP_REVOKED and OCSP_UNKNOWN fill
- *           @times
+ * @verdict: with FETCH_ANSWER, and never OCSP_OK without; OCSP_OK, OCSP_REVOKED
+ *           and OCSP_UNKNOWN fill @times
  * @der:     with FETCH_ANSWER; the bytes live until the next call on the fetch
  * @error:   empty for OCSP_OK; otherwise a whole sentence without the responder's
  *           URL, with address, HTTP status and libcurl's words where they help

@@ -303,6 +303,7 @@ void fetch_judge(struct fetch_transfer *t, CURLcode code, int64_t now)
 	read_head(t, now);
 	read_address(t);
 	o->result = find_result(t, code);
+	o->verdict = OCSP_NOT_DER;
 	if (o->result == FETCH_ANSWER)
 		check(t, now);
 	say(t, code, o->error, sizeof(o->error));

@@ -64,7 +64,7 @@ Test(fetch_transfer, uses_a_connection_again)
 	};
 
 	cr_expect_eq(rig_attempt(replies, 2), 2);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 	cr_expect_eq(rig.server.requests[0].connection,
 		     rig.server.requests[1].connection);
 	cr_expect(strstr(rig.outcome->address, "127.0.0.1:"));
@@ -117,7 +117,7 @@ Test(fetch_transfer, takes_no_endless_head)
 	strcat(many, "\r\n\r\n");
 	rig_attempt((struct reply[]){ { .text = many }, { .text = many }, { .text = many },
 				      { .text = OCSP_HEAD, .der = rig.good } }, 4);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK, "%s", rig.outcome->error);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 }
 
 Test(fetch_transfer, follows_three_redirects)
@@ -129,11 +129,21 @@ Test(fetch_transfer, follows_three_redirects)
 	cr_expect_eq(rig_attempt((struct reply[]){ to, to, to,
 						   { .text = OCSP_HEAD, .der = rig.good } },
 				 4), 1);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK, "%s", rig.outcome->error);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 	cr_expect(asked(3, "GET /new "));
 	cr_expect_eq(rig_attempt_one(to), 2);
 	cr_expect_eq(rig.outcome->result, FETCH_REDIRECTS);
 	cr_expect_eq(rig.server.n_requests, 8);
+}
+
+Test(fetch_transfer, gives_no_name_and_password_away)
+{
+	rig_attempt((struct reply[]){
+		{ .text = "HTTP/1.1 302 F\r\n"
+			  "Location: http://u:p@127.0.0.1:%d/\r\n\r\n" },
+		{ .text = OCSP_HEAD, .der = rig.good } }, 2);
+	cr_expect(asked(1, "POST "), "it was not followed");
+	cr_expect(!has_field(1, "Authorization:"));
 }
 
 Test(fetch_transfer, posts_where_it_is_redirected_to)
@@ -142,7 +152,7 @@ Test(fetch_transfer, posts_where_it_is_redirected_to)
 	rig_attempt((struct reply[]){
 			    { .text = "HTTP/1.1 302 F\r\nLocation: /new\r\n\r\n" },
 			    { .text = OCSP_HEAD, .der = rig.good } }, 2);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK, "%s", rig.outcome->error);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 	cr_expect(asked(1, "POST /new "));
 	cr_expect_eq(rig.server.requests[1].body_len,
 		     rig.server.requests[0].body_len);
@@ -153,7 +163,7 @@ Test(fetch_transfer, knows_no_proxy_from_the_environment)
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	setenv("all_proxy", "http://127.0.0.1:1", 1);
 	cr_expect_eq(rig_attempt_one((struct reply){ .text = OCSP_HEAD, .der = rig.good }), 1);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK, "%s", rig.outcome->error);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 }
 
 Test(fetch_transfer, asks_the_proxy_it_is_told)
@@ -165,7 +175,7 @@ Test(fetch_transfer, asks_the_proxy_it_is_told)
 	setenv("no_proxy", "*", 1);
 	strcpy(rig.url, "http://responder.invalid/a");
 	cr_expect_eq(rig_attempt_one((struct reply){ .text = OCSP_HEAD, .der = rig.good }), 1);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK, "%s", rig.outcome->error);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 	cr_expect(asked(0, "GET http://responder.invalid/a/"));
 	cr_expect(has_field(0, "\r\nHost: responder.invalid\r\n"));
 }
@@ -215,7 +225,7 @@ Test(fetch_transfer, loses_only_a_moment_to_a_dead_ipv6)
 	begun = now_ms();
 	cr_expect_eq(rig_attempt_one((struct reply){ .text = OCSP_HEAD, .der = rig.good }), 1);
 	cr_expect_lt(now_ms() - begun, 5000);
-	cr_expect_eq(rig.outcome->verdict, OCSP_OK, "%s", rig.outcome->error);
+	cr_expect(got_good(), "%s", rig.outcome->error);
 	sprintf(line, "trying [::1]:%d\ntrying 127.0.0.1:%d\n", port, port);
 	cr_expect(strstr(rig.steps, line), "%s", rig.steps);
 	cr_expect(strstr(rig.outcome->address, "127.0.0.1:"));
