@@ -12,6 +12,11 @@
 static struct stapler st;
 static struct slot *slots[N];
 
+static struct ocsp_bytes bytes(const char *data, size_t len)
+{
+	return (struct ocsp_bytes){ (const uint8_t *)data, len };
+}
+
 static void on_place(struct refresh *refresh, struct refresh_job *job)
 {
 	(void)refresh;
@@ -21,8 +26,8 @@ static void on_place(struct refresh *refresh, struct refresh_job *job)
 static void start(void)
 {
 	const struct staple_msg msg = {
-		.part = { { (const uint8_t *)"site", 4 },
-			  { (const uint8_t *)"http://a/", 10 } },
+		.part = { bytes("site", 4), bytes("http://a/", 10),
+			  bytes("", 0), bytes("", 0), bytes("", 0) },
 	};
 	unsigned int i;
 
