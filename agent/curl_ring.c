@@ -69,11 +69,13 @@ static void report(struct curl_ring *curl)
 	while ((msg = curl_multi_info_read(curl->multi, &left))) {
 		CURL *easy = msg->easy_handle;
 		CURLcode code = msg->data.result;
+		void *arg;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_multi_remove_handle(curl->multi, easy);
-		curl->ended(curl, easy, code);
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &arg);
+		curl->ended(curl, arg, code);
 	}
 }
 
@@ -171,7 +173,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 int curl_ring_init(struct curl_ring *curl, struct ring *ring,
 		   unsigned int connections,
-		   void (*ended)(struct curl_ring *curl, CURL *easy,
+		   void (*ended)(struct curl_ring *curl, void *arg,
 				 CURLcode code))
 {
 	*curl = (struct curl_ring){
@@ -199,8 +201,9 @@ void curl_ring_fini(struct curl_ring *curl)
 		unlink_poll(curl->polls);
 }
 
-int curl_ring_add(struct curl_ring *curl, CURL *easy)
+int curl_ring_add(struct curl_ring *curl, CURL *easy, void *arg)
 {
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, arg);
 	return curl_multi_add_handle(curl->multi, easy) ? -ENOMEM : 0;
 }
 

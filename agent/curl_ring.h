@@ -22,7 +22,7 @@ struct curl_ring {
 	CURLM *multi;
 	struct curl_poll *polls;
 	uint64_t due_ms;	/* libcurl's timer; UINT64_MAX: not set */
-	void (*ended)(struct curl_ring *curl, CURL *easy, CURLcode code);
+	void (*ended)(struct curl_ring *curl, void *arg, CURLcode code);
 };
 
 /*
@@ -32,7 +32,7 @@ struct curl_ring {
  */
 int curl_ring_init(struct curl_ring *curl, struct ring *ring,
 		   unsigned int connections,
-		   void (*ended)(struct curl_ring *curl, CURL *easy,
+		   void (*ended)(struct curl_ring *curl, void *arg,
 				 CURLcode code));
 
 /*
@@ -41,8 +41,12 @@ int curl_ring_init(struct curl_ring *curl, struct ring *ring,
  */
 void curl_ring_fini(struct curl_ring *curl);
 
-/* curl_ring_add - begin a transfer; it is the caller's handle. 0 or -ENOMEM */
-int curl_ring_add(struct curl_ring *curl, CURL *easy);
+/*
+ * curl_ring_add - begin a transfer
+ * @easy: the caller's; @arg, for @ended, becomes its CURLOPT_PRIVATE
+ * Returns 0 or -ENOMEM.
+ */
+int curl_ring_add(struct curl_ring *curl, CURL *easy, void *arg);
 /* curl_ring_remove - break a transfer off; @ended is not called for it */
 void curl_ring_remove(struct curl_ring *curl, CURL *easy);
 

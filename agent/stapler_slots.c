@@ -81,21 +81,19 @@ static void next_transfer(struct stapler *st, struct slot *slot)
 		next_url(st, slot);
 		return;
 	}
-	curl_easy_setopt(slot->easy, CURLOPT_PRIVATE, slot);
-	if (!curl_ring_add(&st->curl, slot->easy))
+	if (!curl_ring_add(&st->curl, slot->easy, slot))
 		return;
 	slot->easy = NULL;
 	fail(st, slot, "libcurl failed: out of memory");
 }
 
-void stapler_on_ended(struct curl_ring *curl, CURL *easy, CURLcode code)
+void stapler_on_ended(struct curl_ring *curl, void *arg, CURLcode code)
 {
 	struct stapler *st = container_of(curl, struct stapler, curl);
 	const struct fetch_outcome *outcome;
-	struct slot *slot;
+	struct slot *slot = arg;
 	int64_t wait;
 
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
 	slot->easy = NULL;
 	outcome = fetch_ended(slot->fetch, code, st->now);
 	if (slot_take(slot, &st->policy, outcome, st->now, &wait))

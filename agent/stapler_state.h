@@ -48,7 +48,7 @@ void stapler_run_ends(struct stapler *st);
 /* What struct refresh calls for a job that has a place, and curl_ring for a
  * transfer that has ended. */
 void stapler_on_place(struct refresh *refresh, struct refresh_job *job);
-void stapler_on_ended(struct curl_ring *curl, CURL *easy, CURLcode code);
+void stapler_on_ended(struct curl_ring *curl, void *arg, CURLcode code);
 
 /*
  * stapler_watch_clock - from now on look again at every slot when the wall clock

@@ -29,13 +29,11 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-static void on_ended(struct curl_ring *c, CURL *easy, CURLcode code)
+static void on_ended(struct curl_ring *c, void *arg, CURLcode code)
 {
-	struct transfer *t;
+	struct transfer *t = arg;
 
 	cr_assert_eq(c, &curl);
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-	cr_assert_eq(t->easy, easy);
 	t->code = code;
 	t->ends++;
 	n_ended++;
@@ -56,13 +54,12 @@ static struct transfer *prepare(const char *host)
 	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, 15000L);
 	curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
 	return t;
 }
 
 static void begin(struct transfer *t)
 {
-	cr_assert_eq(curl_ring_add(&curl, t->easy), 0);
+	cr_assert_eq(curl_ring_add(&curl, t->easy, t), 0);
 }
 
 static void turn(void)
