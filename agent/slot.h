@@ -69,7 +69,8 @@ struct slot {
 	bool untimely, holding, lost, revoked;
 	unsigned int trouble, failures;
 
-	struct fetch *fetch;		/* the owner's, while it runs, */
+	struct fetch_options options;	/* the owner's, for @fetch */
+	struct fetch *fetch;		/* while it runs, */
 	CURL *easy;			/* and while a transfer does */
 	struct slot_attempt attempt;
 	uint64_t began_ms;		/* the last attempt; the owner's */

@@ -10,6 +10,8 @@
 #include "log.h"
 #include "stapler_state.h"
 
+/* No transfer gets less than this, unless it is configured so. */
+#define LEAST_LIMIT_MS 1000
 /* The clock was set by less: nothing of ours is as exact. */
 #define JUMP_MS 2000
 /* After a jump, one more attempt in this time, and that spread over slots. */
@@ -102,6 +104,20 @@ void stapler_on_ended(struct curl_ring *curl, void *arg, CURLcode code)
 		next_transfer(st, slot);
 }
 
+/* Several attempts have to fit before what is held ends, silent ones too. */
+static unsigned int time_limit(const struct stapler *st,
+			       const struct slot *slot)
+{
+	uint64_t limit_ms = st->options.timeout_ms, quarter_ms;
+
+	if (!slot_holds(slot, st->now))
+		return st->options.timeout_ms;
+	quarter_ms = (uint64_t)(slot->held.times.next_update - st->now) * 250;
+	if (quarter_ms < LEAST_LIMIT_MS)
+		quarter_ms = LEAST_LIMIT_MS;
+	return (unsigned int)(quarter_ms < limit_ms ? quarter_ms : limit_ms);
+}
+
 void stapler_on_place(struct refresh *refresh, struct refresh_job *job)
 {
 	struct stapler *st = container_of(refresh, struct stapler, refresh);
@@ -109,7 +125,9 @@ void stapler_on_place(struct refresh *refresh, struct refresh_job *job)
 	char error[200];
 
 	slot->began_ms = st->now_ms;
-	slot->fetch = fetch_new(&st->options, slot->leaf, slot->issuer,
+	slot->options = st->options;
+	slot->options.timeout_ms = time_limit(st, slot);
+	slot->fetch = fetch_new(&slot->options, slot->leaf, slot->issuer,
 				job->url, error, sizeof(error));
 	if (slot->fetch)
 		next_transfer(st, slot);

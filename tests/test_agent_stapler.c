@@ -546,6 +546,27 @@ Test(stapler, says_loudly_that_a_staple_is_lost)
 	cr_assert_eq(count("event=staple_lost"), 1);
 }
 
+/* Timeouts are shorter than configured while a staple would end in them. */
+Test(stapler, a_silent_responder_is_asked_several_times_before_the_end)
+{
+	struct ocsp_bytes old = respond(MINE, GOOD, time(NULL), -100, 14);
+
+	options.options.timeout_ms = 60000;
+	server.shared->mode = HTTP_SILENT;
+	store_bytes(stored, old);
+	begin(nothing);
+	hear_response(old, OCSP_OK);
+	hear(STAPLE_MSG_LOADED);
+	tell_refresh(0);
+	hear_attempt(FETCH_TIMEOUT, OCSP_OK);
+	server.shared->mode = HTTP_ANSWER;
+	answer_new(GOOD, -50, HOUR);
+	tell_refresh(0);
+	hear_response(good, OCSP_OK);
+	cr_assert_eq(count("event=staple_lost"), 0);
+	OPENSSL_free((void *)old.data);
+}
+
 /* --- many ---------------------------------------------------------------- */
 
 Test(stapler, asks_a_host_so_much_at_a_time)
