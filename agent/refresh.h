@@ -63,8 +63,10 @@ void refresh_by(struct refresh *r, struct refresh_job *job, uint64_t at_ms);
  */
 uint64_t refresh_run(struct refresh *r, uint64_t now_ms);
 
-/* refresh_again - a running job gives its place up and waits, perhaps for
- * another URL's host */
+/*
+ * refresh_again - a running job gives its place up and waits, perhaps at another
+ * URL's host
+ */
 void refresh_again(struct refresh *r, struct refresh_job *job);
 /* refresh_end - a running job gives its place up and is idle, without a time */
 void refresh_end(struct refresh *r, struct refresh_job *job);

@@ -30,7 +30,7 @@ struct ruleset {
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
 	 LANDLOCK_ACCESS_FS_MAKE_REG | ACCESS_TRUNCATE)
 
-/* A responder's answer has 64 KiB, and there are 10,000 certificates at most. */
+/* An answer has 64 KiB, and there are 10,000 certificates at most. */
 #define MEMORY (UINT64_C(2) << 30)
 
 int sandbox_limits(unsigned int files)

@@ -16,7 +16,8 @@ int sandbox_limits(unsigned int files);
  * @dir: descriptor of a folder, or -1: nowhere
  * What is open stays usable, and reading is not restricted. By Landlock, as
  * far as the kernel has it. After prctl(PR_SET_NO_NEW_PRIVS).
- * Returns 0, -ENOSYS or -EOPNOTSUPP when there is no Landlock, or another -errno.
+ * Returns 0, -ENOSYS or -EOPNOTSUPP when there is no Landlock, or another
+ * -errno.
  */
 int sandbox_enter(int dir);
 

@@ -138,13 +138,13 @@ static bool hold(struct slot *slot, struct ocsp_bytes der,
 void slot_look(struct slot *slot, int64_t now)
 {
 	bool holds = slot_holds(slot, now);
+	bool over = now >= slot->held.times.next_update;
 
 	if (slot->holding && !holds) {
 		log_error("event=staple_lost certificate=\"%s\" responder=%s "
-			  "error=\"%s, and there is no other\"", slot->name,
-			  slot->urls, now < slot->held.times.next_update ?
-			  "by the clock as it was set, the staple's time has "
-			  "not come" : "the staple's time is over");
+			  "error=\"the staple's time %s, and there is no "
+			  "other\"", slot->name, slot->urls,
+			  over ? "is over" : "has not come by the clock");
 		slot->lost = true;
 	} else if (slot->lost && holds) {
 		log_info("event=staple_recovered certificate=\"%s\" responder="
@@ -332,8 +332,8 @@ static void note(struct slot *slot, const struct fetch_outcome *outcome,
 		attempt->retry_after = retry;
 	if (verdict == OCSP_OLDER)
 		snprintf(attempt->error, sizeof(attempt->error),
-			 "%s answered with a response that is not to be stapled:"
-			 " %s", outcome->address, ocsp_reason(verdict));
+			 "%s answered with a response that is not to be "
+			 "stapled: %s", outcome->address, ocsp_reason(verdict));
 	else
 		snprintf(attempt->error, sizeof(attempt->error), "%s",
 			 outcome->error);

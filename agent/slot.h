@@ -96,8 +96,8 @@ bool slot_holds(const struct slot *slot, int64_t now);
 /* slot_look - notice, and log once, that the held one ended or holds again */
 void slot_look(struct slot *slot, int64_t now);
 /*
- * slot_changes_at - when slot_look() is to be called again, in seconds since the
- * epoch; INT64_MAX: never
+ * slot_changes_at - when slot_look() is to be called again, in seconds since
+ * the epoch; INT64_MAX: never
  */
 int64_t slot_changes_at(const struct slot *slot, int64_t now);
 /* slot_refresh_in - seconds until it is to be asked by what is held; 0: now */
@@ -112,8 +112,8 @@ bool slot_next_url(struct slot *slot);
 /*
  * slot_take - a transfer ended; is its outcome what an attempt is for?
  * Good or revoked, and no older than what is known: then it is stored, kept and
- * to be said, and *@wait gets the seconds until the next attempt. Otherwise false,
- * and it is only noted.
+ * to be said, and *@wait gets the seconds until the next attempt. Otherwise
+ * false, and it is only noted.
  */
 bool slot_take(struct slot *slot, struct slot_policy *policy,
 	       const struct fetch_outcome *outcome, int64_t now, int64_t *wait);

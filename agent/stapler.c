@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "loop.h"
 #include "process.h"
 #include "sandbox.h"
 #include "stapler_state.h"
@@ -33,10 +34,7 @@
 
 void stapler_time(struct stapler *st)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	st->now_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	st->now_ms = loop_now_ms();
 	st->now = time(NULL);
 }
 
@@ -181,7 +179,8 @@ static bool take_options(struct stapler *st, const struct staple_msg *msg)
 		.limits = ocsp_default_limits,
 		.debug = log_level >= LOG_L_DEBUG ? log_step : NULL,
 	};
-	refresh_init(&st->refresh, PLACES, msg->options.per_host, stapler_on_place);
+	refresh_init(&st->refresh, PLACES, msg->options.per_host,
+		     stapler_on_place);
 	open_store(st);
 	st->configured = true;
 	return true;
@@ -357,7 +356,8 @@ static int init(struct stapler *st)
 		err = stapler_watch_clock(st);
 	if (err)
 		return err;
-	return curl_ring_init(&st->curl, &st->ring, CONNECTIONS, stapler_on_ended);
+	return curl_ring_init(&st->curl, &st->ring, CONNECTIONS,
+			      stapler_on_ended);
 }
 
 static void fini(struct stapler *st)

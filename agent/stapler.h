@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The stapler: a process that asks responders for master, and keeps what they
- * say. It is executed anew, so that it has no private key, and holds no client's
- * socket. It knows no configuration but what master tells it (staple_msg.h).
+ * say. It is executed anew, so that it has no private key, and it holds no
+ * client's socket. All it knows is what master tells it (staple_msg.h).
  */
 #ifndef AGENT_STAPLER_H
 #define AGENT_STAPLER_H

@@ -15,7 +15,7 @@ struct stapler {
 	struct slot_policy policy;
 	struct fetch_options options;
 	char *proxy, *ca_file;
-	struct slot **slots;		/* by number, NULL where there is none */
+	struct slot **slots;		/* by number; NULL: there is none */
 	size_t n_slots;			/* numbers */
 
 	int master, clock;
@@ -45,14 +45,16 @@ void stapler_watch(struct stapler *st, struct slot *slot);
 /* stapler_run_ends - of what is held; those that are over now */
 void stapler_run_ends(struct stapler *st);
 
-/* What struct refresh calls for a job that has a place, and curl_ring for a
- * transfer that has ended. */
+/*
+ * What struct refresh calls for a job that has a place, and curl_ring for a
+ * transfer that has ended.
+ */
 void stapler_on_place(struct refresh *refresh, struct refresh_job *job);
 void stapler_on_ended(struct curl_ring *curl, void *arg, CURLcode code);
 
 /*
- * stapler_watch_clock - from now on look again at every slot when the wall clock
- * is set
+ * stapler_watch_clock - from now on look again at every slot when the wall
+ * clock is set
  * Returns 0 or -errno of timerfd_create(2). @clock is the caller's to close.
  */
 int stapler_watch_clock(struct stapler *st);

@@ -31,8 +31,8 @@ static inline void pki_stop(void)
 }
 
 /*
- * A response for @whose with a V_OCSP_CERTSTATUS_*; times relative to @now, none
- * of them 0. The caller's to free with OPENSSL_free().
+ * A response for @whose with a V_OCSP_CERTSTATUS_*; times relative to @now,
+ * none of them 0. The caller's to free with OPENSSL_free().
  */
 static inline struct ocsp_bytes respond(enum whose whose, int status,
 					int64_t now, int64_t from, int64_t to)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the stapler does when its clock is set; without a ring or a responder. */
+/* What the stapler does when its clock is set; without ring or responder. */
 #include "agent/stapler_state.h"
 
 #include "agent/log.h"
