@@ -450,8 +450,11 @@ Test(stapler, keeps_a_good_one_whatever_else_comes)
 		set_answer(der);
 		OPENSSL_free((void *)der.data);
 		tell_refresh(0);
-		hear_attempt(FETCH_ANSWER, cases[i].verdict);
-		cr_assert_gt(got.part[1].len, 0);
+		/* Where all is slow, a retry may come in between. */
+		do {
+			hear(STAPLE_MSG_ATTEMPT);
+			cr_assert_gt(got.part[1].len, 0);
+		} while (got.attempt.verdict != cases[i].verdict);
 	}
 	cr_assert(is_stored(before));
 	/* Each is another reason than the one before. */
@@ -532,7 +535,7 @@ Test(stapler, staples_that_it_is_revoked_where_that_is_wanted)
 
 Test(stapler, says_loudly_that_a_staple_is_lost)
 {
-	answer_new(GOOD, -10, 3);
+	answer_new(GOOD, -10, 6);
 	begin_with_good();
 	server.shared->mode = HTTP_ERROR;
 	while (!count("event=staple_lost"))
