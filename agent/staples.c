@@ -16,8 +16,6 @@
 
 /* What may wait in that socket in each direction, in bytes. */
 #define ROOM (1024 * 1024)
-/* How long what is stored may take to be read, however short start_wait is. */
-#define LOAD_MS 10000
 /* What a stapler gets to end when it is told to. */
 #define STOP_MS 2000
 
@@ -194,7 +192,7 @@ static void begin_wait(struct staples *s, uint64_t now)
 	unsigned int wait_ms = s->setup.config->ocsp.start_wait_ms;
 
 	s->settle_by_ms = now + wait_ms;
-	s->load_by_ms = now + later(wait_ms, LOAD_MS);
+	s->load_by_ms = now + later(wait_ms, STAPLES_LOAD_MS);
 }
 
 uint64_t staples_tick(struct staples *s, uint64_t now)

@@ -26,6 +26,12 @@ struct staple {
 	char *url, *error;
 };
 
+/*
+ * What is stored is waited for, however short start_wait is, while it comes; so
+ * long from one to the next.
+ */
+#define STAPLES_LOAD_MS 10000
+
 /* What the stapler is to be told next. */
 enum staples_phase {
 	STAPLES_OPTIONS, STAPLES_SLOTS, STAPLES_START, STAPLES_REFRESH

@@ -125,9 +125,14 @@ void staples_speak(struct staples *s)
 
 static void settle(struct staples *s, struct staple *staple)
 {
-	if (!staple->settled)
-		s->n_unsettled--;
+	uint64_t load_by_ms = loop_now_ms() + STAPLES_LOAD_MS;
+
+	if (staple->settled)
+		return;
 	staple->settled = true;
+	s->n_unsettled--;
+	if (load_by_ms > s->load_by_ms)
+		s->load_by_ms = load_by_ms;
 }
 
 static void take_response(struct staples *s, const struct staple_msg *msg)

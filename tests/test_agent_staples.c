@@ -361,6 +361,22 @@ Test(staples, are_not_settled_before_anything_began, .init = start,
 	staples_free(other);
 }
 
+Test(staples, wait_as_long_as_what_is_stored_keeps_coming, .init = start,
+     .fini = stop)
+{
+	uint64_t begun = loop_now_ms();
+
+	staples->load_by_ms -= 10000;
+	staples->settle_by_ms -= 5000;
+	say_response(0, 10, 1000, OCSP_OK, 0);
+	cr_expect_not(staples_settled(staples, begun + 9000));
+	cr_expect_gt(staples_tick(staples, begun), begun + 9000);
+	/* Saying the same again does not help. */
+	staples->load_by_ms -= 10000;
+	say_response(0, 10, 1000, OCSP_OK, 0);
+	cr_expect(staples_settled(staples, loop_now_ms()));
+}
+
 Test(staples, settle_when_the_stapler_says_nothing_at_all, .init = start,
      .fini = stop)
 {
