@@ -228,9 +228,13 @@ Test(staple_msg, survives_any_byte_being_another, .init = start)
 				     (ssize_t)len);
 			n = staple_msg_recv(ends[1], &got, buf);
 			cr_assert(n == 1 || n == -EBADMSG);
-			for (k = 0; n == 1 && k < STAPLE_MSG_PARTS; k++)
-				cr_assert_leq(got.part[k].data +
-					      got.part[k].len, buf + len - 1);
+			for (k = 0; n == 1 && k < STAPLE_MSG_PARTS; k++) {
+				const struct ocsp_bytes *part = &got.part[k];
+
+				cr_assert_leq(part->data + part->len,
+					      buf + len - 1);
+				cr_assert_eq(part->data[part->len], 0);
+			}
 			*p = was;
 		}
 	}
