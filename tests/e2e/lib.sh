@@ -256,17 +256,21 @@ config() {
 	[ ${#top[@]} -eq 0 ] || printf '%s\n' "${top[@]}"
 }
 
-# start_ktlsd CONFIG [ARGUMENT...] - and wait until it accepts. Sets KTLSD_PID
-# and KTLSD_LOG; 1 when it ended instead (its log says why).
+# start_ktlsd CONFIG [ARGUMENT...] - and wait until it accepts; 1 when it ended
+# instead (its log says why). spawn_ktlsd does not wait. Sets KTLSD_PID and
+# KTLSD_LOG.
 start_ktlsd() {
+	spawn_ktlsd "$@"
+	wait_for 20 ready_or_gone || return 1
+	! gone "$KTLSD_PID"
+}
+spawn_ktlsd() {
 	local conf=$1
 	shift
 	KTLSD_STARTS=$((KTLSD_STARTS + 1))
 	KTLSD_LOG=$DIR/ktlsd-$KTLSD_STARTS.log
 	spawn "ktlsd-$KTLSD_STARTS" "$B/ktlsd" -c "$conf" "$@"
 	KTLSD_PID=$SPAWNED
-	wait_for 20 ready_or_gone || return 1
-	! gone "$KTLSD_PID"
 }
 ready_or_gone() {
 	holds "$KTLSD_LOG" 'event=ready' || gone "$KTLSD_PID"

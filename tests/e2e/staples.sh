@@ -73,6 +73,38 @@ revoke() {
 		'$4 == serial { $1 = "R"; $3 = "250101000000Z" } { print }'
 }
 
+# files NAME - of a certificate in $STAPLE_PKI: arguments of config
+files() {
+	echo "chain=$STAPLE_PKI/$1-chain.pem key=$STAPLE_PKI/$1.key"
+}
+
+# listed NAME [LINE...] - the same as an item of config's certs=FILE
+listed() {
+	local name=$1
+	shift
+	printf '%s\n' "  - chain: $STAPLE_PKI/$name-chain.pem" \
+		"    key: $STAPLE_PKI/$name.key" "${@/#/    }"
+}
+
+# up_with NAME [KEY=VALUE...] - `up` with that certificate and staple: auto, in
+# short intervals. `conf_with` leaves $DIR/ktlsd.conf to be started.
+up_with() {
+	conf_with "$@"
+	again
+}
+conf_with() {
+	local name=$1
+	shift
+	config $(files "$name") staple=auto ocsp='min_interval: 1s' "$@" \
+		>"$DIR/ktlsd.conf"
+}
+# again - start with the configuration that there is
+again() {
+	start_ktlsd "$DIR/ktlsd.conf" "$@" ||
+		bail "ktlsd did not start" "$(tail -n 5 "$KTLSD_LOG")"
+	PORT=$(port_of web)
+}
+
 # ---- the responder ---------------------------------------------------------
 
 # responder_start [-c CA] [ARGUMENT...] - for certificates that CA (ca) issued;
@@ -205,8 +237,46 @@ staple_state() {
 		[[ $value != \"* ]] || value=${BASH_REMATCH[2]}
 		echo "$value"
 		return
-	done < <("$B/ktlsctl" -s "$DIR/control.sock" staples)
+	done < <(ctl staples)
 	return 1
+}
+ctl() { # COMMAND...
+	"$B/ktlsctl" -s "$DIR/control.sock" "$@"
+}
+# refreshed [NAME] - `ktlsctl refresh`, and wait until those attempts ended
+refreshed() {
+	local before=$(attempts) n
+	n=$(ctl refresh "$@") || return
+	n=${n#asked for }
+	wait_for 30 attempts_at_least $((before + ${n%% *}))
+}
+attempts() {
+	metric ktlsd_staple_fetches_total
+}
+attempts_at_least() {
+	[ "$(attempts)" -ge "$1" ]
+}
+# logged REGEX - how many lines of ktlsd's log match; logged_is N REGEX and
+# logs REGEX, for wait_for
+logged() {
+	count "$KTLSD_LOG" "$1"
+	echo $COUNT
+}
+logs() {
+	holds "$KTLSD_LOG" "$1"
+}
+# log_line REGEX - the first of them
+log_line() {
+	grep -m 1 -E "$1" "$KTLSD_LOG"
+}
+# complaints - its warnings and errors, but for what this machine lacks
+complaints() {
+	grep -E '^[^ ]+ (warn|error) ' "$KTLSD_LOG" |
+		grep -v event=ktls_unavailable
+}
+# log_ms EVENT - when, in milliseconds since the epoch
+log_ms() {
+	date -d "$(log_line "event=$1( |\$)" | cut -d ' ' -f 1)" +%s%3N
 }
 # staple_is CERTIFICATE KEY VALUE - for wait_for
 staple_is() {

@@ -174,9 +174,26 @@ in_ktls() {
 		grep -c 'tcp-ulp-tls.* rxconf: sw txconf: sw'
 }
 
-# worker_pids - of the running ktlsd
+# is_stapler PID - does it run with --stapler?
+is_stapler() {
+	local args=()
+	{ mapfile -d '' args <"/proc/$1/cmdline"; } 2>/dev/null
+	[ "${args[1]-}" = --stapler ]
+}
+
+# worker_pids, stapler_pid - of the running ktlsd
 worker_pids() {
-	echo "$(<"/proc/$KTLSD_PID/task/$KTLSD_PID/children")"
+	local child workers=()
+	for child in $(<"/proc/$KTLSD_PID/task/$KTLSD_PID/children"); do
+		is_stapler "$child" || workers+=("$child")
+	done
+	echo "${workers[*]}"
+}
+stapler_pid() {
+	local child
+	for child in $(<"/proc/$KTLSD_PID/task/$KTLSD_PID/children"); do
+		! is_stapler "$child" || echo "$child"
+	done
 }
 
 # cpu_ms PID... - CPU time used so far, in milliseconds
