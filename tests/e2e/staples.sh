@@ -86,8 +86,8 @@ listed() {
 		"    key: $STAPLE_PKI/$name.key" "${@/#/    }"
 }
 
-# up_with NAME [KEY=VALUE...] - `up` with that certificate and staple: auto, in
-# short intervals. `conf_with` leaves $DIR/ktlsd.conf to be started.
+# up_with NAME [KEY=VALUE...] - `up` with that certificate and staple: auto;
+# conf_with leaves $DIR/ktlsd.conf to be started, again [ARGUMENT...] does that
 up_with() {
 	conf_with "$@"
 	again
@@ -95,10 +95,8 @@ up_with() {
 conf_with() {
 	local name=$1
 	shift
-	config $(files "$name") staple=auto ocsp='min_interval: 1s' "$@" \
-		>"$DIR/ktlsd.conf"
+	config $(files "$name") staple=auto "$@" >"$DIR/ktlsd.conf"
 }
-# again - start with the configuration that there is
 again() {
 	start_ktlsd "$DIR/ktlsd.conf" "$@" ||
 		bail "ktlsd did not start" "$(tail -n 5 "$KTLSD_LOG")"

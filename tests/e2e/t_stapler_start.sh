@@ -70,7 +70,7 @@ all_stapled() {
 stored() {
 	count <(ls "$STORE") '^[0-9a-f]{64}\.der$'
 	[ $COUNT = $N ] || echo "round $round: $COUNT responses"
-	ls "$STORE" | grep -vxE '[0-9a-f]{64}\.der'
+	find "$STORE" -type f -printf '%f\n' | grep -vxE '[0-9a-f]{64}\.der'
 }
 # kill_all HOW - at a random moment, or when a file is being written
 kill_all() {
