@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -341,6 +342,8 @@ static int init(struct stapler *st)
 	int err;
 
 	process_keep(&st->master, 1);
+	/* In lists of processes it would be "exe", by which it was executed. */
+	prctl(PR_SET_NAME, "ktlsd-stapler");
 	/* Signals to the whole group are master's to act on. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
