@@ -135,7 +135,19 @@ static void settle(struct staples *s, struct staple *staple)
 		s->load_by_ms = load_by_ms;
 }
 
-static void take_response(struct staples *s, const struct staple_msg *msg)
+/* Is it what a stapler that began anew was given? */
+static bool is_held(const struct delivery_item *item,
+		    const struct staple_msg *msg)
+{
+	const struct ocsp_times *times = &msg->response.times;
+
+	return item->generation && item->der.len == msg->part[0].len &&
+	       item->times.this_update == times->this_update &&
+	       item->times.next_update == times->next_update &&
+	       !memcmp(item->der.data, msg->part[0].data, item->der.len);
+}
+
+static void take_news(struct staples *s, const struct staple_msg *msg)
 {
 	struct staple *staple = &s->staple[msg->slot];
 	struct delivery_item *item = &s->list.item[msg->slot];
@@ -160,10 +172,16 @@ static void take_response(struct staples *s, const struct staple_msg *msg)
 	item->times = msg->response.times;
 	item->generation++;
 	staple->revoked = msg->response.verdict == OCSP_REVOKED;
-	if (msg->response.store_error)
-		metrics_count(s->setup.metrics, METRIC_STAPLE_STORE_FAILURES);
 	settle(s, staple);
 	s->setup.changed(s->setup.arg, msg->slot);
+}
+
+static void take_response(struct staples *s, const struct staple_msg *msg)
+{
+	if (msg->response.store_error)
+		metrics_count(s->setup.metrics, METRIC_STAPLE_STORE_FAILURES);
+	if (!is_held(&s->list.item[msg->slot], msg))
+		take_news(s, msg);
 }
 
 static enum metric kind_of(const struct staple_msg *msg)

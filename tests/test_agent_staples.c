@@ -267,6 +267,31 @@ Test(staples, give_a_response_to_master_and_the_workers, .init = start,
 	cr_assert_eq(metrics.value[METRIC_STAPLE_STORE_FAILURES], 1);
 }
 
+/* It was given it, and does not know that the responder took it back since. */
+Test(staples, are_no_news_from_a_stapler_that_began_anew, .init = start,
+     .fini = stop)
+{
+	const struct delivery_list *list = staples_list(staples);
+	struct staple_msg msg = {
+		.type = STAPLE_MSG_RESPONSE,
+		.response = { { time(NULL), time(NULL) + 1000 }, OCSP_OK, 0 },
+		.part = { { bytes, 1000 } },
+	};
+
+	say(&msg);
+	say_attempt(0, FETCH_ANSWER, OCSP_REVOKED, false, "it is revoked");
+	msg.response.store_error = -EROFS;
+	say(&msg);
+	cr_expect_eq(changes, 1);
+	cr_expect_eq(list->item[0].generation, 1);
+	cr_expect(strstr(shown(staples_print), "status=revoked"));
+	cr_expect_eq(metrics.value[METRIC_STAPLE_STORE_FAILURES], 1);
+	bytes[999] ^= 1;
+	say(&msg);
+	cr_expect_eq(list->item[0].generation, 2);
+	cr_expect(strstr(shown(staples_print), "status=good"));
+}
+
 /* A stapler that hangs is only ever a socket that fills. */
 Test(staples, wait_for_no_stapler_and_go_on_when_it_reads, .init = start,
      .fini = stop)
