@@ -189,6 +189,75 @@ Test(ocsp_cert, finds_none_where_there_is_none)
 	OPENSSL_free((void *)odd.data);
 }
 
+/* A certificate of which nothing is whole but what is about its extensions. */
+static int ask_tbs(const char *around, size_t len, char url[OCSP_URL_MAX])
+{
+	static const char rest[] = "\x30\x00\x03\x01\x00";
+	struct blob *b = calloc(1, sizeof(*b)), *aia = calloc(1, sizeof(*aia));
+	const char *mark = memchr(around, '@', len);
+	int ret;
+
+	put_access(aia, AD_OCSP, URI, "http://one", 10);
+	blob_wrap(aia, 0x30);
+	blob_wrap(aia, 0x04);
+	blob_prepend(aia, "\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x01", 10);
+	blob_wrap(aia, 0x30);
+	blob_wrap(aia, 0x30);
+	blob_wrap(aia, 0xa3);
+	blob_put(b, around, mark ? (size_t)(mark - around) : len);
+	if (mark) {
+		blob_put(b, aia->data, aia->len);
+		blob_put(b, mark + 1, len - (size_t)(mark + 1 - around));
+	}
+	blob_wrap(b, 0x30);
+	blob_put(b, rest, sizeof(rest) - 1);
+	blob_wrap(b, 0x30);
+	ret = ocsp_responder((struct ocsp_bytes){ b->data, b->len }, 0, url);
+	free(aia);
+	free(b);
+	return ret;
+}
+
+Test(ocsp_cert, finds_extensions_behind_all_that_may_be_before_them)
+{
+#define V3 "\xa0\x03\x02\x01\x02"
+#define SERIAL "\x02\x01\x01"
+#define FIVE "\x30\x00\x30\x03\x02\x01\x01\x30\x00\x30\x00\x30\x00"
+#define ID_1 "\x81\x02\x00\x01"
+#define ID_2 "\x82\x02\x00\x01"
+	static const struct {
+		const char *around; /* the extensions, @ */
+		size_t len;
+		int want;
+	} cases[] = {
+#define AROUND(string) (string), sizeof(string) - 1
+		{ AROUND(V3 SERIAL FIVE "@"), 0 },
+		{ AROUND(SERIAL FIVE "@"), 0 },
+		{ AROUND(V3 SERIAL FIVE ID_1 "@"), 0 },
+		{ AROUND(V3 SERIAL FIVE ID_2 "@"), 0 },
+		{ AROUND(V3 SERIAL FIVE ID_1 ID_2 "@"), 0 },
+		{ AROUND(SERIAL FIVE), -ENOENT },
+		{ AROUND(SERIAL FIVE ID_2), -ENOENT },
+		{ AROUND(V3 SERIAL FIVE ID_2 ID_1 "@"), -EINVAL },
+		{ AROUND(V3 SERIAL FIVE "@\x30\x00"), -EINVAL },
+		{ AROUND(V3 SERIAL FIVE "\x30\x00@"), -EINVAL },
+		{ AROUND(V3 SERIAL "\x30\x00\x30\x00@"), -EINVAL },
+		{ AROUND(V3 FIVE "@"), -EINVAL },
+		{ AROUND(V3 SERIAL FIVE "\xa3\x00"), -EINVAL },
+		{ AROUND(V3 SERIAL FIVE "\xa3\x04\x30\x00\x30\x00"),
+		  -EINVAL },
+		{ AROUND(V3 SERIAL FIVE "\xa3\x80\x30\x00"), -EINVAL },
+		{ AROUND(""), -EINVAL },
+#undef AROUND
+	};
+	char url[OCSP_URL_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(ask_tbs(cases[i].around, cases[i].len, url),
+			     cases[i].want, "case %zu", i);
+}
+
 Test(ocsp_cert, sees_must_staple_among_other_features)
 {
 	static const struct {
