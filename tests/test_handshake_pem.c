@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "handshake/pem.h"
 #include "tests/handshake_peer.h"
 
 TestSuite(pem, .timeout = 30);
@@ -160,4 +161,60 @@ Test(pem, one_file_may_hold_chain_and_key)
 	duo_connect(&d);
 	duo_done(&d);
 	duo_fini(&d);
+}
+
+/* As `openssl ecparam -genkey` writes it: parameters first. */
+static void old_key(const struct pki *p)
+{
+	char error[300];
+	const struct hs_report r = { p->key, error, sizeof(error) };
+	EVP_PKEY *key = hs_read_key(&r);
+	BIO *bio = BIO_new_file(p->key, "w");
+
+	cr_assert(key && bio);
+	BIO_puts(bio, "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
+		      "-----END EC PARAMETERS-----\n");
+	cr_assert(PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0,
+						       NULL, NULL));
+	BIO_free(bio);
+	EVP_PKEY_free(key);
+}
+
+Test(pem, one_key_says_nothing_about_the_next)
+{
+	static const struct {
+		const char *type;
+		void (*spoil)(const struct pki *p);
+		bool good;
+	} keys[] = {
+		{ "RSA", NULL, true },
+		{ "P-256", encrypted_key, false },
+		{ "P-256", NULL, true },
+		{ "RSA", key_is_certificate, false },
+		{ "ED25519", NULL, true },
+		{ "P-256", old_key, true },
+		{ "P-384", NULL, true },
+		{ "P-256", key_encrypted_in_the_old_way, false },
+		{ "RSA", NULL, true },
+		{ "RSA", empty_key, false },
+		{ "P-256", old_key, true },
+		{ "RSA", NULL, true },
+	};
+
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		char error[300] = "";
+		struct hs_cert *cert;
+		struct duo d;
+
+		duo_init(&d, keys[i].type);
+		if (keys[i].spoil)
+			keys[i].spoil(&d.pki);
+		/* That it is the certificate's key is checked there. */
+		cert = hs_cert_load(d.pki.chain, d.pki.key, error,
+				    sizeof(error));
+		cr_expect_eq(!!cert, keys[i].good, "key %zu: %s", i, error);
+		cr_expect_eq(ERR_peek_error(), 0, "key %zu", i);
+		hs_cert_free(cert);
+		duo_fini(&d);
+	}
 }
