@@ -11,7 +11,8 @@ char *fetch_escape(const char *text, size_t len, char *out, size_t out_len)
 	size_t i, n, used = 0;
 
 	for (i = 0; i < len; i++) {
-		if (text[i] < ' ' || text[i] > '~' || text[i] == '\\')
+		if (text[i] < ' ' || text[i] > '~' || text[i] == '\\' ||
+		    text[i] == '"')
 			n = (size_t)sprintf(piece, "\\x%02x",
 					    (unsigned char)text[i]);
 		else

@@ -7,7 +7,7 @@
 
 /*
  * fetch_escape - a peer's bytes as printable ASCII; the rest as \xHH, and so the
- * backslash
+ * backslash and the quote, which would end a value in a log line
  * Cut short to @out_len with its NUL, never within an escape. Returns @out.
  */
 char *fetch_escape(const char *text, size_t len, char *out, size_t out_len);

@@ -13,7 +13,8 @@ static const struct {
 	const char *escaped;
 } cases[] = {
 	{ "", 40, "" },
-	{ "text/html; charset=\"x\"", 40, "text/html; charset=\"x\"" },
+	{ "text/html; charset=x", 40, "text/html; charset=x" },
+	{ "x\" event=y", 40, "x\\x22 event=y" },
 	{ "a\r\nb\t\x1b[31m\x7f", 40, "a\\x0d\\x0ab\\x09\\x1b[31m\\x7f" },
 	{ "\xc3\xa4", 40, "\\xc3\\xa4" },
 	{ "\\x0a", 40, "\\x5cx0a" },
