@@ -107,13 +107,11 @@ static int make_name(struct certs_slot *slot, const struct hs_cert *cert)
 	return slot->name ? 0 : -ENOMEM;
 }
 
-/* Certificates without a responder are usual; a wish for a staple is not. */
+/* Certificates without a responder are usual, unless they must be stapled. */
 static void say_unasked(const struct config_cert *config,
 			const struct certs_slot *slot)
 {
-	bool wanted = !slot->depth && config->staple == CONFIG_STAPLE_MUST;
-
-	log_line(wanted ? LOG_L_WARN : LOG_L_DEBUG,
+	log_line(slot->must ? LOG_L_WARN : LOG_L_DEBUG,
 		 "event=no_responder at=%s:%u:%u certificate=\"%s\" "
 		 "error=\"it is not stapled, for it names no OCSP responder, "
 		 "nor does responder:\"", config->mark.file,

@@ -117,7 +117,8 @@ static const struct {
 	{ "no URL, no issuer", NULL, false, false, CONFIG_STAPLE_AUTO, NULL, 0,
 	  false, NULL },
 	{ "no URL, must by itself", NULL, true, true, CONFIG_STAPLE_AUTO, NULL,
-	  0, false, NULL },
+	  0, false, "warn event=no_responder at=ktlsd.conf:7:3 "
+		    "certificate=\"localhost\"" },
 	{ "no URL, must", NULL, false, true, CONFIG_STAPLE_MUST, NULL, 0,
 	  false, "warn event=no_responder at=ktlsd.conf:7:3 "
 		 "certificate=\"localhost\"" },
