@@ -202,10 +202,13 @@ static void poll_clock(struct stapler *st);
 static void on_clock(struct ring_op *op, int result)
 {
 	struct stapler *st = container_of(op, struct stapler, clock_op);
-	int64_t ahead = clock_ahead_ms(), by = ahead - st->ahead_ms;
+	int64_t ahead, by;
 
 	(void)result;
+	/* First, so that what is set from now on is told again. */
 	poll_clock(st);
+	ahead = clock_ahead_ms();
+	by = ahead - st->ahead_ms;
 	if (-JUMP_MS < by && by < JUMP_MS)
 		return;
 	st->ahead_ms = ahead;
