@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/landlock.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -32,6 +33,25 @@ struct ruleset {
 
 /* An answer has 64 KiB, and there are 10,000 certificates at most. */
 #define MEMORY (UINT64_C(2) << 30)
+/*
+ * The stacks of threads count, too. libcurl has one for each name it looks up,
+ * and while name servers are silent one outlives many a transfer.
+ */
+#define STACK (512 * 1024)
+
+static int limit_stacks(void)
+{
+	pthread_attr_t attr;
+	int err = pthread_attr_init(&attr);
+
+	if (err)
+		return -err;
+	err = pthread_attr_setstacksize(&attr, STACK);
+	if (!err)
+		err = pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
 
 int sandbox_limits(unsigned int files)
 {
@@ -54,7 +74,7 @@ int sandbox_limits(unsigned int files)
 	if (setrlimit(RLIMIT_DATA, &limit))
 		return -errno;
 #endif
-	return 0;
+	return limit_stacks();
 }
 
 static struct ruleset rules_for(long abi)

@@ -4,7 +4,8 @@
 #define AGENT_SANDBOX_H
 
 /*
- * sandbox_limits - no core files, @files descriptors, and no memory without end
+ * sandbox_limits - no core files, @files descriptors, no memory without end, and
+ * little of it for each thread to come
  * Returns 0 or -errno.
  */
 int sandbox_limits(unsigned int files);

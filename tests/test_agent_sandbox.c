@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "agent/sandbox.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -150,9 +151,21 @@ Test(sandbox, lets_nobody_else_be_sent_a_signal)
 	case_in_child(send_signal);
 }
 
+static void *measure_stack(void *size)
+{
+	pthread_attr_t attr;
+
+	CHECK(!pthread_getattr_np(pthread_self(), &attr));
+	CHECK(!pthread_attr_getstacksize(&attr, size));
+	pthread_attr_destroy(&attr);
+	return NULL;
+}
+
 static void set_limits(void)
 {
 	struct rlimit limit;
+	pthread_t thread;
+	size_t stack = 0;
 
 	CHECK(!sandbox_limits(40));
 	CHECK(!getrlimit(RLIMIT_CORE, &limit) && !limit.rlim_max);
@@ -160,6 +173,9 @@ static void set_limits(void)
 	      limit.rlim_cur == 40);
 	CHECK(!sandbox_limits(50));
 	CHECK(!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur == 40);
+	CHECK(!pthread_create(&thread, NULL, measure_stack, &stack));
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(stack && stack <= 1024 * 1024);
 }
 
 Test(sandbox, limits_are_lowered_and_never_raised)
