@@ -104,6 +104,8 @@ fuzz-run: $(FUZZ)
 		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$$f- $$f.corpus || exit; \
 	done
+openssl: # the unit tests with newer ones, from Debian
+	+@tests/openssl-versions
 deps:
 	@tools/deps
 
@@ -124,10 +126,10 @@ install: all
 			$(DEST)/share/man/man$${page##*.}/$${page##*/} || exit; \
 	done
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-san build-fuzz build-openssl
 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo check layers unit vectors e2e guest san san-run fuzz \
-	fuzz-run deps install clean
+	fuzz-run openssl deps install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

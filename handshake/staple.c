@@ -83,9 +83,9 @@ static STACK_OF(OCSP_RESPONSE) *collect(const struct hs_cert *cert,
 
 /*
  * OpenSSL takes objects, and frees them. It leaves out those that are not for
- * the certificate at their position, which ours are.
+ * the certificate at their position, which ours are. False: out of memory.
  */
-static int attach(SSL *ssl, const struct hs *hs)
+static bool attach(SSL *ssl, const struct hs *hs)
 {
 	unsigned int depths = SSL_version(ssl) == TLS1_3_VERSION ?
 				      hs->cert->depths : 1;
@@ -93,24 +93,20 @@ static int attach(SSL *ssl, const struct hs *hs)
 
 	if (sk_OCSP_RESPONSE_num(stack) < 1) {
 		sk_OCSP_RESPONSE_free(stack);
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
+		return false;
 	}
-	SSL_set0_tlsext_status_ocsp_resp_ex(ssl, stack);
-	return SSL_TLSEXT_ERR_OK;
+	return SSL_set0_tlsext_status_ocsp_resp_ex(ssl, stack);
 }
 
 #else
 
-/* OpenSSL frees the copy. */
-static int attach(SSL *ssl, const struct hs *hs)
+/* OpenSSL frees the copy. False: out of memory. */
+static bool attach(SSL *ssl, const struct hs *hs)
 {
 	const struct hs_response *r = &hs->cert->positions[0].response;
 	uint8_t *copy = OPENSSL_memdup(r->der, r->len);
 
-	if (!copy)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	SSL_set_tlsext_status_ocsp_resp(ssl, copy, r->len);
-	return SSL_TLSEXT_ERR_OK;
+	return copy && SSL_set_tlsext_status_ocsp_resp(ssl, copy, r->len);
 }
 
 #endif
@@ -128,11 +124,12 @@ static int refuse(struct hs *hs)
 int hs_staple(SSL *ssl, void *arg)
 {
 	struct hs *hs = hs_of(ssl);
-	const struct hs_response *leaf = &hs->cert->positions[0].response;
 
 	(void)arg;
-	hs->staple = judge(leaf, hs->now);
+	hs->staple = judge(&hs->cert->positions[0].response, hs->now);
+	if (hs->staple == HS_STAPLE_SENT && attach(ssl, hs))
+		return SSL_TLSEXT_ERR_OK;
 	if (hs->staple == HS_STAPLE_SENT)
-		return attach(ssl, hs);
+		hs->staple = HS_STAPLE_NONE;
 	return hs->cert->staple_required ? refuse(hs) : SSL_TLSEXT_ERR_NOACK;
 }

@@ -152,33 +152,30 @@ static inline void pki_remove(const struct pki *p)
 }
 
 /*
- * A response for a position, signed by nobody in particular, with @text as its
- * nonce: newer libraries look for the certificate in what they send.
+ * A response for a certificate, signed by nobody in particular, with @text as its
+ * nonce: newer libraries look for the certificate in what they send. To be freed
+ * with OPENSSL_free().
  */
-static inline void staple_set(struct hs_cert *cert, unsigned int depth,
-			      const char *text, const struct ocsp_times *times)
+static inline struct ocsp_bytes staple_make(struct ocsp_bytes cert,
+					    const void *text, int len)
 {
 	EVP_PKEY *key = pki_key("P-256");
 	X509 *signer = pki_cert(key, "Test CA", NULL, key, 30);
-	const unsigned char *p = hs_cert_der(cert, depth).data;
-	X509 *x = d2i_X509(NULL, &p, hs_cert_der(cert, depth).len);
+	const unsigned char *p = cert.data;
+	X509 *x = d2i_X509(NULL, &p, cert.len);
 	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
 	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), x, signer);
 	ASN1_TIME *then = X509_gmtime_adj(NULL, 0);
 	OCSP_RESPONSE *response;
 	unsigned char *der = NULL;
-	int len;
 
 	OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_GOOD, 0, NULL, then,
 			       NULL);
-	OCSP_basic_add1_nonce(basic, (unsigned char *)text, strlen(text));
+	OCSP_basic_add1_nonce(basic, (unsigned char *)text, len);
 	cr_assert(OCSP_basic_sign(basic, signer, key, EVP_sha256(), NULL,
 				  OCSP_NOCERTS));
 	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
 	len = i2d_OCSP_RESPONSE(response, &der);
-	cr_assert_eq(hs_cert_set_staple(cert, depth, (struct ocsp_bytes){
-						der, len }, times), 0);
-	OPENSSL_free(der);
 	OCSP_RESPONSE_free(response);
 	ASN1_TIME_free(then);
 	OCSP_CERTID_free(id);
@@ -186,9 +183,20 @@ static inline void staple_set(struct hs_cert *cert, unsigned int depth,
 	X509_free(x);
 	X509_free(signer);
 	EVP_PKEY_free(key);
+	return (struct ocsp_bytes){ der, len };
 }
 
-/* The text of staple_set(); it stays until the next call. */
+static inline void staple_set(struct hs_cert *cert, unsigned int depth,
+			      const char *text, const struct ocsp_times *times)
+{
+	struct ocsp_bytes der = staple_make(hs_cert_der(cert, depth), text,
+					    strlen(text));
+
+	cr_assert_eq(hs_cert_set_staple(cert, depth, der, times), 0);
+	OPENSSL_free((void *)der.data);
+}
+
+/* The text of staple_make(); it stays until the next call. */
 static inline const char *staple_text(OCSP_RESPONSE *response)
 {
 	static char text[32];
@@ -208,21 +216,25 @@ static inline const char *staple_text(OCSP_RESPONSE *response)
 	return text;
 }
 
-/* The same of what a client got for the leaf; NULL: nothing. */
-static inline const char *staple_received(const SSL *client)
+static inline const char *staple_read(struct ocsp_bytes der)
 {
-	const unsigned char *der;
-	long len = SSL_get_tlsext_status_ocsp_resp((SSL *)client, &der);
-	OCSP_RESPONSE *response;
+	const unsigned char *p = der.data;
+	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &p, der.len);
 	const char *text;
 
-	if (len < 0)
-		return NULL;
-	response = d2i_OCSP_RESPONSE(NULL, &der, len);
 	cr_assert(response);
 	text = staple_text(response);
 	OCSP_RESPONSE_free(response);
 	return text;
+}
+
+/* The same of what a client got for the leaf; NULL: nothing. */
+static inline const char *staple_received(SSL *client)
+{
+	const unsigned char *der;
+	long len = SSL_get_tlsext_status_ocsp_resp(client, &der);
+
+	return len < 0 ? NULL : staple_read((struct ocsp_bytes){ der, len });
 }
 
 /* Both ends of a connection and the bytes under way to the server. */

@@ -91,7 +91,7 @@ Test(ocsp_check, finds_our_answer_by_its_whole_certid)
 		{ "good neighbour last, revoked", OCSP_REVOKED,
 		  { .answers = { { MINE, REVOKED }, { NEIGHBOUR } } } },
 		{ "a neighbour's odd answer is his own affair", OCSP_OK,
-		  { .answers = { { NEIGHBOUR, .raw_from = "x",
+		  { .answers = { { NEIGHBOUR, .raw_from = "20231314211320Z",
 				   .critical = UNKNOWN_OID }, { MINE } } } },
 		{ "one of 400", OCSP_OK, { .crowd = 399 } },
 		{ "none of 400", OCSP_OTHER_CERT,
@@ -224,6 +224,13 @@ Test(ocsp_check, refuses_a_producedat_that_makes_no_sense)
 	RUN(cases);
 }
 
+/* Newer libraries count a time's bytes before we see them. */
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L
+#define SHORT_TIME OCSP_NOT_DER
+#else
+#define SHORT_TIME OCSP_BAD_TIME
+#endif
+
 Test(ocsp_check, takes_one_form_of_time_only)
 {
 	static const struct order_case cases[] = {
@@ -233,10 +240,10 @@ Test(ocsp_check, takes_one_form_of_time_only)
 		  ONE(.raw_from = "20231114211320.5Z") },
 		{ "offset", OCSP_BAD_TIME,
 		  ONE(.raw_from = "20231114211320+0000") },
-		{ "local", OCSP_BAD_TIME, ONE(.raw_from = "20231114211320") },
-		{ "no seconds", OCSP_BAD_TIME,
+		{ "local", SHORT_TIME, ONE(.raw_from = "20231114211320") },
+		{ "no seconds", SHORT_TIME,
 		  ONE(.raw_from = "202311142113Z") },
-		{ "UTCTime's", OCSP_BAD_TIME,
+		{ "UTCTime's", SHORT_TIME,
 		  ONE(.raw_from = "231114211320Z") },
 		{ "15 bytes with an offset", OCSP_BAD_TIME,
 		  ONE(.raw_from = "20231114211+000") },
@@ -245,7 +252,7 @@ Test(ocsp_check, takes_one_form_of_time_only)
 		  ONE(.raw_from = "20230230211320Z") },
 		{ "month 13", OCSP_BAD_TIME,
 		  ONE(.raw_from = "20231314211320Z") },
-		{ "empty", OCSP_BAD_TIME, ONE(.raw_from = "") },
+		{ "empty", SHORT_TIME, ONE(.raw_from = "") },
 		{ "year 0", OCSP_TOO_OLD, ONE(.raw_from = "00000101000000Z") },
 		{ "year 9999", OCSP_OK, ONE(.raw_to = "99991231235959Z"),
 		  366 * DAY - HOUR },

@@ -163,6 +163,13 @@ static void expect_signed(struct blob *b, enum ocsp_verdict want,
 	expect(blob_bytes(b), want, what);
 }
 
+/* Newer libraries leave a default out when they encode what was signed. */
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L
+#define CRITICAL_FALSE OCSP_NOT_DER
+#else
+#define CRITICAL_FALSE OCSP_OK
+#endif
+
 Test(ocsp_parse, refuses_other_versions_and_encodings_though_well_signed)
 {
 	/* [1] { { { 1.2.3, critical FALSE, "" } } } */
@@ -185,7 +192,7 @@ Test(ocsp_parse, refuses_other_versions_and_encodings_though_well_signed)
 	expect_signed(b, OCSP_NOT_V1, "v0");
 	put_data(b, &pki, &(struct response_order){ 0 });
 	blob_put(b, explicit_false, sizeof(explicit_false));
-	expect_signed(b, OCSP_OK, "explicit critical FALSE");
+	expect_signed(b, CRITICAL_FALSE, "explicit critical FALSE");
 	put_data(b, &pki, &(struct response_order){ 0 });
 	MUST(b->data[0] == 0xa1 && b->data[2] == 0x30);
 	memmove(b->data + 4, b->data + 3, b->len - 3);
