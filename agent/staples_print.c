@@ -6,7 +6,7 @@
 
 #include "staples_table.h"
 
-/* What ktlsd says holds, workers send. */
+/* What ktlsd says holds, workers send, but for its last second. */
 #define SKEW (ocsp_default_limits.skew)
 
 static int64_t wall_clock(void)
