@@ -20,8 +20,12 @@
 /* Fetches at a time, and connections kept open between them. */
 #define PLACES 64
 #define CONNECTIONS 16
-/* A fetch has sockets to several addresses, and a pair for its resolver. */
-#define FILES_MAX 1024
+/*
+ * A fetch has sockets to several addresses. While name servers are silent,
+ * three for its name outlive it: by two minutes, with three servers and search
+ * domains.
+ */
+#define FILES_MAX 4096
 #define SLOTS_MAX (1U << 20)
 /* Messages read at a time; fetches go on in between. */
 #define BATCH 64
