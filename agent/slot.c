@@ -413,11 +413,20 @@ bool slot_take(struct slot *slot, struct slot_policy *policy,
 	return true;
 }
 
+/* One that is away fails in several ways, by chance: that is no news. */
+static unsigned int kind_of(const struct slot_attempt *a)
+{
+	if (a->result == FETCH_NO_ADDRESS || a->result == FETCH_TIMEOUT)
+		return 1 + FETCH_NO_CONNECTION * OCSP_VERDICTS;
+	return 1 + a->result * OCSP_VERDICTS +
+	       (a->result == FETCH_ANSWER ? a->verdict : 0);
+}
+
 int64_t slot_give_up(struct slot *slot, const struct slot_policy *policy,
 		     int64_t now)
 {
 	const struct slot_attempt *a = &slot->attempt;
-	unsigned int kind = 1 + a->result * OCSP_VERDICTS + a->verdict;
+	unsigned int kind = kind_of(a);
 	int64_t left = slot_holds(slot, now) ?
 		       slot->held.times.next_update - now : 0;
 	int64_t wait;

@@ -239,6 +239,28 @@ Test(slot, waits_longer_after_each_failure_but_not_until_the_staple_ends)
 	cr_assert_leq(slot->failures, 1000);
 }
 
+/* Each change of it is a line in the log. */
+static unsigned int trouble_by(enum fetch_result result,
+			       enum ocsp_verdict verdict)
+{
+	fail(-1);
+	slot->attempt.result = result;
+	slot->attempt.verdict = verdict;
+	slot_give_up(slot, &policy, NOW);
+	return slot->trouble;
+}
+
+Test(slot, the_same_trouble_may_show_in_several_ways)
+{
+	unsigned int away = trouble_by(FETCH_NO_CONNECTION, OCSP_NOT_DER);
+
+	cr_expect_eq(trouble_by(FETCH_TIMEOUT, OCSP_NOT_DER), away);
+	cr_expect_eq(trouble_by(FETCH_NO_ADDRESS, OCSP_NOT_DER), away);
+	cr_expect_neq(trouble_by(FETCH_STATUS, OCSP_NOT_DER), away);
+	cr_expect_neq(trouble_by(FETCH_ANSWER, OCSP_EXPIRED),
+		      trouble_by(FETCH_ANSWER, OCSP_UNAUTHORIZED));
+}
+
 Test(slot, waits_as_long_as_any_of_its_responders_asked_for)
 {
 	fail(100);
