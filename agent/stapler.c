@@ -124,8 +124,10 @@ static void say_all(struct stapler *st)
 
 static void log_step(void *arg, const char *text)
 {
-	(void)arg;
-	log_debug("event=fetch_step text=\"%s\"", text);
+	const struct slot *slot = arg;
+
+	log_debug("event=fetch_step certificate=\"%s\" text=\"%s\"",
+		  slot->name, text);
 }
 
 static void confine(int dir)

@@ -126,6 +126,7 @@ void stapler_on_place(struct refresh *refresh, struct refresh_job *job)
 
 	slot->began_ms = st->now_ms;
 	slot->options = st->options;
+	slot->options.debug_arg = slot;
 	slot->options.timeout_ms = time_limit(st, slot);
 	slot->fetch = fetch_new(&slot->options, slot->leaf, slot->issuer,
 				job->url, error, sizeof(error));
