@@ -57,16 +57,21 @@ static struct ocsp_bytes make(int status, int64_t from, int64_t to)
 	return made[n_made++] = respond(MINE, status, NOW, from, to);
 }
 
-static bool take_at(struct ocsp_bytes der, int64_t now)
+static bool take_fresh(struct ocsp_bytes der, int64_t now, int64_t fresh)
 {
 	struct fetch_outcome outcome = {
 		.der = der, .address = "[::1]:80",
-		.http = { .status = 200, .fresh = -1, .retry_after = -1 },
+		.http = { .status = 200, .fresh = fresh, .retry_after = -1 },
 	};
 
 	outcome.verdict = ocsp_check(der, leaf, issuer, &ocsp_default_limits,
 				     now, &outcome.times);
 	return slot_take(slot, &policy, &outcome, now, &wait_s);
+}
+
+static bool take_at(struct ocsp_bytes der, int64_t now)
+{
+	return take_fresh(der, now, -1);
 }
 
 static bool take(int status, int64_t from, int64_t to)
@@ -273,6 +278,16 @@ Test(slot, waits_as_long_as_any_of_its_responders_asked_for)
 	slot_begin(slot);
 	fail(-1);
 	cr_assert_leq(slot_give_up(slot, &policy, NOW), 10);
+}
+
+Test(slot, is_asked_again_when_http_says_so)
+{
+	cr_assert(take_fresh(make(GOOD, -1000, 19000), NOW, 3000));
+	cr_assert_geq(wait_s, 3000);
+	cr_assert_leq(wait_s, 3300);
+	cr_assert(take_fresh(make(GOOD, -900, 19000), NOW, 0));
+	cr_assert_geq(wait_s, policy.intervals.min);
+	cr_assert_leq(wait_s, 2 * policy.intervals.min);
 }
 
 Test(slot, is_asked_again_at_half_of_its_time)
