@@ -18,7 +18,7 @@
  * The log has: ms (since the epoch, when the request was there), at (the address
  * asked), busy (requests to it under way, this one included, whose client has not
  * gone away), method, host, path, type, serial, mode, status, bytes, this and next
- * (of the answer, in seconds; 0: none).
+ * (of the answer, in seconds; 0: none), all (as busy, at all addresses).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -78,17 +78,20 @@ static bool is_gone(int fd)
 }
 
 /* @v is a request from now on. Returns how many there are at its address. */
-static int arrive(struct visit *v)
+static int arrive(struct visit *v, int *all)
 {
 	struct visit *other;
 	int n = 0;
 
+	*all = 0;
 	pthread_mutex_lock(&lock);
 	v->busy = true;
-	for (other = visits; other; other = other->next)
-		if (other->busy && !strcmp(other->at, v->at) &&
-		    (other == v || !is_gone(other->fd)))
-			n++;
+	for (other = visits; other; other = other->next) {
+		if (!other->busy || (other != v && is_gone(other->fd)))
+			continue;
+		++*all;
+		n += !strcmp(other->at, v->at);
+	}
 	pthread_mutex_unlock(&lock);
 	return n;
 }
@@ -263,18 +266,20 @@ static const char *path_of(const char *url)
 }
 
 static void note(const struct visit *v, const struct request *r, int busy,
-		 int64_t ms, const struct reply *reply, const struct answer *a)
+		 int all, int64_t ms, const struct reply *reply,
+		 const struct answer *a)
 {
 	if (!log_file)
 		return;
 	flockfile(log_file);
 	fprintf(log_file,
 		"ms=%lld at=%s busy=%d method=%s host=%s path=%s type=%s "
-		"serial=%s mode=%s status=%d bytes=%zu this=%lld next=%lld\n",
+		"serial=%s mode=%s status=%d bytes=%zu this=%lld next=%lld "
+		"all=%d\n",
 		(long long)ms, v->at, busy, *r->method ? r->method : "-",
 		r->host, *r->path ? r->path : "-", r->type, r->serial,
 		reply->mode->words, reply->status, reply->body_len,
-		(long long)a->this_update, (long long)a->next_update);
+		(long long)a->this_update, (long long)a->next_update, all);
 	fflush(log_file);
 	funlockfile(log_file);
 }
@@ -291,7 +296,7 @@ static void respond(struct visit *v, const struct request *r, int status)
 		.last = idle,
 		.arg = v,
 	};
-	int busy = arrive(v);
+	int all, busy = arrive(v, &all);
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	choose_mode(&mode, v->at, path_of(r->path));
@@ -305,7 +310,7 @@ static void respond(struct visit *v, const struct request *r, int status)
 	reply.status = status == 200 ? mode.status : status;
 	reply.body = answer.der ?: (const uint8_t *)"";
 	reply.body_len = answer.len;
-	note(v, r, busy, now.tv_sec * 1000LL + now.tv_nsec / 1000000, &reply,
+	note(v, r, busy, all, now.tv_sec * 1000LL + now.tv_nsec / 1000000, &reply,
 	     &answer);
 	reply_send(&reply);
 	answer_free(&answer);

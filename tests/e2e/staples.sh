@@ -180,9 +180,10 @@ requests_at_least() { # N [REGEX] - for wait_for
 	[ "$(requests "${2:-.}")" -ge "$1" ]
 }
 
-# busiest - the most requests that one address had at a time
+# busiest [all] - the most requests that one address had at a time, or all had
 busiest() {
-	sed 's/.* busy=\([0-9]*\) .*/\1/' "$RESPONDER_LOG" | sort -n | tail -n 1
+	sed "s/.* ${1:-busy}=\([0-9]*\).*/\1/" "$RESPONDER_LOG" | sort -n |
+		tail -n 1
 }
 
 # most_in MS - the most requests that arrived within so many milliseconds
