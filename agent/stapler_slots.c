@@ -98,10 +98,12 @@ void stapler_on_ended(struct curl_ring *curl, void *arg, CURLcode code)
 
 	slot->easy = NULL;
 	outcome = fetch_ended(slot->fetch, code, st->now);
-	if (slot_take(slot, &st->policy, outcome, st->now, &wait))
+	if (slot_take(slot, &st->policy, outcome, st->now, &wait)) {
 		end_attempt(st, slot, wait);
-	else
-		next_transfer(st, slot);
+		return;
+	}
+	fetch_refuse(slot->fetch);
+	next_transfer(st, slot);
 }
 
 /* Several attempts have to fit before what is held ends, silent ones too. */

@@ -106,14 +106,17 @@ void fetch_free(struct fetch *fetch)
  * May POST do better? What came by GET may be a cache's, and a server may be
  * confused by so long a URL, to the point of silence.
  */
-static bool another_way_may_help(const struct fetch_outcome *o)
+static bool another_way_may_help(const struct fetch *f)
 {
+	const struct fetch_outcome *o = &f->get.outcome;
+
 	if (o->http.retry_after >= 0)
 		return false;
 	switch (o->result) {
 	case FETCH_ANSWER:
-		return o->verdict != OCSP_OK && o->verdict != OCSP_REVOKED &&
-		       o->verdict != OCSP_TRY_LATER &&
+		if (o->verdict == OCSP_OK || o->verdict == OCSP_REVOKED)
+			return f->refused;
+		return o->verdict != OCSP_TRY_LATER &&
 		       o->verdict > OCSP_NOT_ISSUER;
 	case FETCH_TIMEOUT:
 		return o->address[0];
@@ -133,12 +136,16 @@ CURL *fetch_next(struct fetch *f)
 {
 	if (!f->now && f->get_url[0])
 		fetch_transfer_start(f, &f->get);
-	else if (!f->now || (f->now == &f->get &&
-			     another_way_may_help(&f->get.outcome)))
+	else if (!f->now || (f->now == &f->get && another_way_may_help(f)))
 		fetch_transfer_start(f, &f->post);
 	else
 		return NULL;
 	return f->easy;
+}
+
+void fetch_refuse(struct fetch *f)
+{
+	f->refused = true;
 }
 
 /*

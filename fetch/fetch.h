@@ -90,6 +90,13 @@ void fetch_free(struct fetch *fetch);
 CURL *fetch_next(struct fetch *fetch);
 
 /*
+ * fetch_refuse - the outcome so far is not what the caller's attempt was for
+ * Called before fetch_next(): it may know of a newer response, so that this one,
+ * good or revoked, came from a cache, which POST passes by.
+ */
+void fetch_refuse(struct fetch *fetch);
+
+/*
  * fetch_ended - the transfer is over, with libcurl's @code
  * @now: seconds since the epoch. The outcome is the fetch's, see above.
  */

@@ -31,7 +31,11 @@ struct fetch_transfer {
 	struct fetch_outcome outcome;
 };
 
-/* @get_url: empty when there is only POST; @now: NULL before the first one */
+/*
+ * @get_url: empty when there is only POST
+ * @now:     NULL before the first one
+ * @refused: by the caller
+ */
 struct fetch {
 	const struct fetch_options *options;
 	const char *url;
@@ -42,6 +46,7 @@ struct fetch {
 	CURL *easy;
 	struct curl_slist *fields;
 	struct fetch_transfer get, post, *now;
+	bool refused;
 };
 
 /* fetch_debug - tell the options' debug function, if there is one */

@@ -31,8 +31,9 @@ struct http_shared {
 	_Atomic unsigned int delay_ms;	/* before each answer */
 	_Atomic unsigned int requests, active, most_active, connections;
 	_Atomic size_t received;	/* bytes of bodies */
-	size_t len;
+	size_t len, get_len;
 	uint8_t body[70000];
+	uint8_t get_body[2000];		/* what GET gets unless @get_len is 0 */
 	char head[256];			/* more lines of it, each with CR LF */
 };
 
@@ -54,7 +55,7 @@ static inline void http_enter(struct http_shared *s)
 }
 
 /* Reads one request; returns false at the end. */
-static inline bool http_read(int fd, struct http_shared *s)
+static inline bool http_read(int fd, struct http_shared *s, bool *get)
 {
 	char buf[16384], *end = NULL, *length;
 	size_t n = 0, body;
@@ -68,6 +69,7 @@ static inline bool http_read(int fd, struct http_shared *s)
 		buf[n] = 0;
 		end = strstr(buf, "\r\n\r\n");
 	}
+	*get = !strncmp(buf, "GET ", 4);
 	length = strcasestr(buf, "\r\nContent-Length:");
 	body = length && length < end ? strtoul(length + 17, NULL, 10) : 0;
 	s->received += n - (size_t)(end + 4 - buf);
@@ -97,29 +99,31 @@ static inline void http_write(int fd, const void *data, size_t len, int mode)
 	}
 }
 
-static inline void http_answer(int fd, struct http_shared *s, int mode)
+static inline void http_answer(int fd, struct http_shared *s, int mode,
+			       bool get)
 {
-	bool error = mode == HTTP_ERROR;
+	bool error = mode == HTTP_ERROR, other = get && s->get_len;
+	size_t len = error ? 0 : other ? s->get_len : s->len;
 	char head[512];
 	int n = snprintf(head, sizeof(head),
 			 "HTTP/1.1 %s\r\nContent-Length: %zu\r\n"
 			 "Content-Type: application/ocsp-response\r\n%s%s\r\n",
-			 error ? "500 Broken" : "200 OK", error ? 0 : s->len,
+			 error ? "500 Broken" : "200 OK", len,
 			 mode == HTTP_ONCE ? "Connection: close\r\n" : "",
 			 s->head);
 
 	http_write(fd, head, (size_t)n, mode);
-	if (!error)
-		http_write(fd, s->body, s->len, mode);
+	http_write(fd, other ? s->get_body : s->body, len, mode);
 }
 
 static inline void http_serve(int fd, struct http_shared *s)
 {
+	bool get;
 	int mode;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	s->connections++;
-	while (http_read(fd, s)) {
+	while (http_read(fd, s, &get)) {
 		mode = s->mode;
 		http_enter(s);
 		if (mode == HTTP_SILENT)
@@ -129,7 +133,7 @@ static inline void http_serve(int fd, struct http_shared *s)
 		s->active--;
 		if (mode == HTTP_SILENT || mode == HTTP_HANG_UP)
 			return;
-		http_answer(fd, s, mode);
+		http_answer(fd, s, mode, get);
 		if (mode == HTTP_ONCE)
 			return;
 	}

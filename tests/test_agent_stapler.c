@@ -461,6 +461,24 @@ Test(stapler, keeps_a_good_one_whatever_else_comes)
 	cr_assert_eq(count("event=staple_failing"), COUNT(cases));
 }
 
+/* A cache knows only GET, and may hold what has been replaced. */
+Test(stapler, asks_past_a_cache_that_has_an_older_response)
+{
+	struct ocsp_bytes old = respond(MINE, GOOD, time(NULL), -2 * HOUR,
+					2 * HOUR);
+
+	begin_with_good();
+	memcpy(server.shared->get_body, old.data, old.len);
+	server.shared->get_len = old.len;
+	OPENSSL_free((void *)old.data);
+	answer_new(GOOD, -30, HOUR);
+	tell_refresh(0);
+	hear_response(good, OCSP_OK);
+	hear_attempt(FETCH_ANSWER, OCSP_OK);
+	cr_assert_eq(server.shared->requests, 3);
+	cr_assert_eq(count("event="), 0);
+}
+
 Test(stapler, the_same_again_is_no_news_and_no_failure)
 {
 	begin_with_good();

@@ -116,6 +116,50 @@ Test(fetch_fetch, does_not_ask_again_when_that_is_pointless)
 	OPENSSL_free((void *)replies[0].der.data);
 }
 
+/* The caller knows better than an outcome that is right in itself. */
+Test(fetch_fetch, asks_by_post_when_the_caller_refuses_what_came_by_get)
+{
+	const struct response_order orders[] = {
+		{ .answers = { { MINE } } },
+		{ .answers = { { MINE,
+				 .status = V_OCSP_CERTSTATUS_REVOKED } } },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		const struct reply replies[] = {
+			{ .text = OCSP_HEAD, .der = made(&orders[i]) },
+			{ .text = OCSP_HEAD, .der = rig.good },
+		};
+
+		rig_new(replies, 2);
+		rig_transfer(fetch_next(rig.fetch));
+		fetch_refuse(rig.fetch);
+		rig_transfer(fetch_next(rig.fetch));
+		cr_expect(asked(1, "POST /ocsp HTTP"));
+		cr_expect(got_good(), "%s", rig.outcome->error);
+		fetch_refuse(rig.fetch);
+		cr_expect_null(fetch_next(rig.fetch), "there is no third way");
+		OPENSSL_free((void *)replies[0].der.data);
+	}
+}
+
+Test(fetch_fetch, respects_a_wish_to_wait_whatever_the_caller_refuses)
+{
+	const struct reply replies[] = {
+		{ .text = "HTTP/1.1 503 Busy\r\nRetry-After: 120\r\n\r\n" },
+		{ .text = OCSP_HEAD, .der = TRY_LATER },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+		rig_new(&replies[i], 1);
+		rig_transfer(fetch_next(rig.fetch));
+		fetch_refuse(rig.fetch);
+		cr_expect_null(fetch_next(rig.fetch), "%zu", i);
+	}
+}
+
 Test(fetch_fetch, does_not_ask_again_whom_it_cannot_reach)
 {
 	int port = rig.server.port;
