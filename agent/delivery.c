@@ -77,10 +77,16 @@ int delivery_run(struct delivery *d, int channel)
 
 void delivery_answered(struct delivery *d, uint64_t id, bool taken)
 {
+	size_t slot = id >> 32;
+
 	if (d->under_way)
 		d->under_way--;
-	if (taken && id >> 32 < d->list->n)
-		d->taken[id >> 32] = (uint32_t)id;
+	if (slot >= d->list->n)
+		return;
+	if (taken)
+		d->taken[slot] = (uint32_t)id;
+	else if ((uint32_t)id == d->list->item[slot].generation)
+		delivery_changed(d, slot);
 }
 
 bool delivery_done(const struct delivery *d, size_t slot)

@@ -55,7 +55,11 @@ void delivery_changed(struct delivery *d, size_t slot);
  */
 int delivery_run(struct delivery *d, int channel);
 
-/* delivery_answered - by CHANNEL_STAPLE_TAKEN, or _LOST (not @taken) */
+/*
+ * delivery_answered - by CHANNEL_STAPLE_TAKEN, or _LOST (not @taken)
+ * What was lost it lacks again. The worker is out of memory: it should be left
+ * in peace for a while before delivery_run().
+ */
 void delivery_answered(struct delivery *d, uint64_t id, bool taken);
 
 /* delivery_done - has it what the slot has? */

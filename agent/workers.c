@@ -14,8 +14,10 @@
 
 /* How often a worker that does not read its channel is told again. */
 #define REPEAT_MS 1000
-/* How soon a staple is sent again that its channel did not take. */
+/* How soon a staple is sent again that its channel did not take, */
 #define STAPLE_MS 100
+/* and one for which the worker had no memory, or any other until then. */
+#define LOST_MS 1000
 /* What workers get on top of their own time limits before they are killed. */
 #define STOP_MARGIN_MS 2000
 
@@ -24,7 +26,7 @@ struct one {
 	struct workers *all;
 	struct delivery delivery;
 	uint64_t repeat_ms;	/* when to say what it had no room to hear */
-	uint64_t staple_ms;	/* when to go on giving it staples */
+	uint64_t staple_ms;	/* give it no staples before that */
 };
 
 struct workers {
@@ -39,12 +41,24 @@ struct workers {
 };
 
 /* As much as there is room for; the rest follows its answers. */
-static void deliver(struct one *one)
+static void deliver(struct one *one, uint64_t now)
 {
+	if (now < one->staple_ms)
+		return;
 	one->staple_ms = 0;
 	if (one->child.pid && !one->all->stopping &&
 	    delivery_run(&one->delivery, one->child.socket.fd))
-		one->staple_ms = loop_now_ms() + STAPLE_MS;
+		one->staple_ms = now + STAPLE_MS;
+}
+
+static void take_answer(struct one *one, uint64_t id, bool taken)
+{
+	uint64_t now = loop_now_ms();
+
+	delivery_answered(&one->delivery, id, taken);
+	if (!taken)
+		one->staple_ms = now + LOST_MS;
+	deliver(one, now);
 }
 
 static void take_message(struct one *one, const struct channel_msg *msg)
@@ -57,9 +71,7 @@ static void take_message(struct one *one, const struct channel_msg *msg)
 		break;
 	case CHANNEL_STAPLE_TAKEN:
 	case CHANNEL_STAPLE_LOST:
-		delivery_answered(&one->delivery, msg->id,
-				  msg->type == CHANNEL_STAPLE_TAKEN);
-		deliver(one);
+		take_answer(one, msg->id, msg->type == CHANNEL_STAPLE_TAKEN);
 		break;
 	}
 }
@@ -84,7 +96,7 @@ void workers_staple(struct workers *all, size_t slot)
 
 	for (i = 0; i < all->n; i++) {
 		delivery_changed(&all->one[i].delivery, slot);
-		deliver(&all->one[i]);
+		deliver(&all->one[i], loop_now_ms());
 	}
 }
 
@@ -271,7 +283,7 @@ static uint64_t tick(struct one *one, uint64_t now)
 	if (one->repeat_ms && one->repeat_ms <= now)
 		say_all(one);
 	if (one->staple_ms && one->staple_ms <= now)
-		deliver(one);
+		deliver(one, now);
 	return earlier(one->repeat_ms, one->staple_ms);
 }
 

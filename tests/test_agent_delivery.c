@@ -88,10 +88,32 @@ Test(delivery, is_not_done_with_a_staple_that_was_lost_or_replaced,
 	set(0, 10);
 	delivery_run(&d, ends[0]);
 	set(0, 11);
+	cr_assert_eq(d.n_lacking, 1);
 	cr_assert(take(true));
 	cr_assert_not(delivery_done(&d, 0), "that was the one before");
 	delivery_run(&d, ends[0]);
 	cr_assert(take(true));
+	cr_assert(delivery_done(&d, 0));
+}
+
+Test(delivery, sends_again_what_was_lost_unless_it_was_replaced, .init = start,
+     .fini = stop)
+{
+	set(0, 10);
+	delivery_run(&d, ends[0]);
+	cr_assert(take(false));
+	cr_assert_eq(delivery_run(&d, ends[0]), 0);
+	set(0, 11);
+	cr_assert(take(false));
+	cr_assert_eq(d.n_lacking, 1, "the one after it is on its way anyway");
+	cr_assert_eq(delivery_run(&d, ends[0]), 0);
+	cr_assert(take(true));
+	cr_assert_eq(in.der.len, 11);
+	cr_assert(delivery_done(&d, 0));
+	cr_assert_eq(d.under_way, 0);
+	/* That of an older one, late: the worker has the newest. */
+	delivery_answered(&d, items[0].generation - 1, false);
+	cr_assert_eq(d.n_lacking, 0);
 	cr_assert(delivery_done(&d, 0));
 }
 
@@ -154,6 +176,7 @@ Test(delivery, bears_answers_to_what_nobody_asked, .init = start, .fini = stop)
 {
 	delivery_answered(&d, UINT64_MAX, true);
 	delivery_answered(&d, (uint64_t)SLOTS << 32, true);
+	delivery_answered(&d, (uint64_t)SLOTS << 32, false);
 	delivery_answered(&d, 1, false);
 	set(0, 10);
 	delivery_run(&d, ends[0]);

@@ -28,6 +28,7 @@ static struct metrics *metrics;
 static unsigned int announced[WORKERS];
 static int loop;
 static struct delivery_item items[2];
+static struct certs no_certs;
 static const struct delivery_list staples = { items, COUNT(items) };
 
 static void on_announce(void *arg, unsigned int worker)
@@ -50,6 +51,7 @@ static void start(void)
 	static const int no_listeners[1];
 	struct worker_setup setup = {
 		.config = &config,
+		.certs = &no_certs,
 		.listener_fds = no_listeners,
 		.slots = 8,
 	};
@@ -160,6 +162,49 @@ Test(workers, are_told_again_what_they_had_no_room_for, .init = start,
 	workers_tick(workers, due);
 	cr_assert_eq(announced[0], 2);
 	cr_assert_eq(announced[1], 1);
+}
+
+/* When to tick after they answered. */
+static uint64_t lost_one(void)
+{
+	uint64_t due = UINT64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < 100 && due == UINT64_MAX; i++) {
+		loop_wait(loop, 100);
+		due = workers_tick(workers, 0);
+	}
+	return due;
+}
+
+/* These have no certificates, and lose every staple. */
+Test(workers, are_given_again_what_they_lost_after_a_while, .init = start,
+     .fini = stop)
+{
+	uint8_t byte = 0;
+	uint64_t due;
+	unsigned int i;
+
+	config.workers = 1;
+	workers_free(workers);
+	start();
+	workers_tick(workers, loop_now_ms());
+	items[1].der = (struct ocsp_bytes){ &byte, 1 };
+	items[1].generation = 1;
+	workers_staple(workers, 1);
+	for (i = 0; i < 3; i++) {
+		uint64_t begun = loop_now_ms();
+
+		due = lost_one();
+		cr_assert_neq(due, UINT64_MAX);
+		cr_assert_geq(due, begun + 1000);
+		cr_assert_not(workers_have(workers, 1));
+		workers_staple(workers, 0);
+		if (loop_now_ms() < due)
+			cr_assert_eq(workers_tick(workers, due - 1), due,
+				     "another one is no reason to disturb it");
+		cr_assert_eq(workers_tick(workers, due), UINT64_MAX);
+	}
 }
 
 Test(workers, are_killed_when_they_do_not_stop, .init = start)
