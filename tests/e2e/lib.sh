@@ -22,7 +22,7 @@ PKI=${PKI:-$DIR/pki}
 export LC_ALL=C
 FAILED=0
 PIDS=()
-KTLSD_PID='' KTLSD_LOG='' KTLSD_STARTS=0
+KTLSD_PID='' KTLSD_LOG='' KTLSD_STARTS=0 KTLSD_BY=()
 
 # ---- results ---------------------------------------------------------------
 
@@ -258,7 +258,7 @@ config() {
 
 # start_ktlsd CONFIG [ARGUMENT...] - and wait until it accepts; 1 when it ended
 # instead (its log says why). spawn_ktlsd does not wait. Sets KTLSD_PID and
-# KTLSD_LOG.
+# KTLSD_LOG. KTLSD_BY is a command before it.
 start_ktlsd() {
 	spawn_ktlsd "$@"
 	wait_for 20 ready_or_gone || return 1
@@ -269,7 +269,7 @@ spawn_ktlsd() {
 	shift
 	KTLSD_STARTS=$((KTLSD_STARTS + 1))
 	KTLSD_LOG=$DIR/ktlsd-$KTLSD_STARTS.log
-	spawn "ktlsd-$KTLSD_STARTS" "$B/ktlsd" -c "$conf" "$@"
+	spawn "ktlsd-$KTLSD_STARTS" "${KTLSD_BY[@]}" "$B/ktlsd" -c "$conf" "$@"
 	KTLSD_PID=$SPAWNED
 }
 ready_or_gone() {
