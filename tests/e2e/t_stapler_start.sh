@@ -26,16 +26,29 @@ refused() { # does nothing listen? For wait_for, too.
 
 # ---- cold, and warm --------------------------------------------------------
 
-up_with site
+# The consumer is there before, and so are clients, who try all the time. The
+# responder takes its time.
+up_with site staple=off
 consume
+stop_ktlsd
+PORT=$(free_port)
+conf_with site bind="127.0.0.1:$PORT" ocsp='start_wait: 1h'
+responder_mode slow,pace=1
+stapled_start early -n site.test -d 20 -r 100
+early=$SPAWNED
+start_again
+wait_for 20 grep -qv Connection-refused "$DIR/early.lines"
+nap 0.5 # for whole lines
+stop "$early"
 is "after a cold start the first connection is stapled" \
-	"$(stapled_once site.test)" valid
+	"$(grep -v -m 1 Connection-refused "$DIR/early.lines" | field result)" \
+	valid
+check "before it there was none" grep -q Connection-refused "$DIR/early.lines"
 is "by one request" "$(requests)" 1
 is "as ktlsctl says" "$(staple_state site.test status) $(staple_state \
 	site.test delivered)" "good yes"
 stop_ktlsd
 
-conf_with site ocsp='start_wait: 1h'
 responder_mode silent
 start_again
 is "after a restart with a silent responder, too" \
