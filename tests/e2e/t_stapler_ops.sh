@@ -208,6 +208,15 @@ stop_ktlsd 30
 is "one that is stopped does not keep ktlsd from its end" \
 	"$? $((SECONDS - started < 20))" "0 1"
 
+up_with site
+stapler=$(stapler_pid)
+responder_mode silent
+ctl refresh >/dev/null
+stop "$KTLSD_PID" KILL
+check "without master the stapler ends, whatever it waits for" \
+	wait_for 20 gone "$stapler"
+responder_mode ok
+
 # ---- many ------------------------------------------------------------------
 
 {

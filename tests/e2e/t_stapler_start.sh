@@ -148,6 +148,7 @@ is "which ktlsctl explains" \
 	"must none"
 matches "with the reason" "$(staple_state must.test error)" \
 	"127.0.0.1:$RESPONDER_PORT"
+is "one may ask again" "$(ctl refresh)" "asked for 1 OCSP responses"
 is "nor is it ready" "$(logged 'event=(ready|listening|start_wait_over)')" 0
 : >"$RESPONDER_LOG"
 responder_mode ok
@@ -169,6 +170,13 @@ matches "with a warning" "$(complaints)" \
 matches "clients that ask for a staple are refused" \
 	"$(stapled_once must.test)" 'failed:.*alert-internal-error'
 stop_ktlsd
+
+conf_with must bind="127.0.0.1:$PORT" ocsp='start_wait: 1h'
+spawn_ktlsd "$DIR/ktlsd.conf"
+wait_for 20 ctl staples
+stop_ktlsd 20
+is "SIGTERM ends the wait, and ktlsd" \
+	"$? $(logged event=ready) $(logged event=stopped)" "0 0 1"
 
 # ---- auto: one attempt -----------------------------------------------------
 

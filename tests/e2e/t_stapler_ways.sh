@@ -8,7 +8,9 @@ host_only "ways to the responder" || exit 0
 make_staple_pki || bail "no certificates"
 responder_start
 make_leaves ca far -u http://ocsp.invalid/far &&
-	make_leaves ca near -u "$RESPONDER_URL/near" || bail "no leaves"
+	make_leaves ca near -u "$RESPONDER_URL/near" &&
+	make_leaves ca two -u http://127.0.0.1:1/ -u "$RESPONDER_URL/second" &&
+	make_leaves int inner || bail "no leaves"
 
 # tried NAME [KEY=VALUE...] - start with nothing stored; sets RESULT, the first
 # handshake's, and LAST, the responder's last line
@@ -58,6 +60,13 @@ is "responder: is asked instead" "$RESULT" valid
 matches "responder: by its path" "$LAST" ' path=/mine/M[^ /]* '
 is "responder: as ktlsctl shows" "$(staple_state far.test responder)" \
 	"$RESPONDER_URL/mine/"
+kill_ktlsd
+
+tried two
+is "the second of two, where the first is dead" "$RESULT" valid
+matches "is asked in the same attempt" "$LAST" ' path=/second/M'
+is "which is no complaint" "$(complaints)" ""
+is "and one attempt" "$(metric ktlsd_staple_fetches_total)" 1
 kill_ktlsd
 
 map=("ocsp=responders:" "ocsp=  - host: OCSP.invalid"
@@ -162,6 +171,18 @@ if command -v haproxy >/dev/null; then
 else
 	skip "https" "haproxy is not installed"
 fi
+responder_stop
+
+# ---- an intermediate's certificates ----------------------------------------
+
+responder_start -c int
+tried inner cert="responder: $RESPONDER_URL"
+is "a certificate by an intermediate" "$RESULT" valid
+kill_ktlsd
+responder_mode delegate
+tried inner cert="responder: $RESPONDER_URL"
+is "and by its delegate" "$RESULT" valid
+kill_ktlsd
 responder_stop
 
 # ---- a family of addresses that leads nowhere ------------------------------
