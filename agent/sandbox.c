@@ -39,6 +39,19 @@ struct ruleset {
  */
 #define STACK (512 * 1024)
 
+/* Returns what it is now, or -errno. */
+static int64_t lower(int resource, uint64_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit))
+		return -errno;
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(resource, &limit) ? -errno : (int64_t)limit.rlim_max;
+}
+
 static int limit_stacks(void)
 {
 	pthread_attr_t attr;
@@ -55,26 +68,17 @@ static int limit_stacks(void)
 
 int sandbox_limits(unsigned int files)
 {
-	static const struct rlimit none = { 0, 0 };
-	struct rlimit limit;
+	int64_t ret = lower(RLIMIT_CORE, 0);
 
-	if (setrlimit(RLIMIT_CORE, &none) || getrlimit(RLIMIT_NOFILE, &limit))
-		return -errno;
-	if (limit.rlim_max > files)
-		limit.rlim_max = files;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		return -errno;
 #ifndef __SANITIZE_ADDRESS__
-	if (getrlimit(RLIMIT_DATA, &limit))
-		return -errno;
-	if (limit.rlim_max > MEMORY)
-		limit.rlim_max = MEMORY;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_DATA, &limit))
-		return -errno;
+	if (ret >= 0)
+		ret = lower(RLIMIT_DATA, MEMORY);
 #endif
-	return limit_stacks();
+	if (ret >= 0)
+		ret = limit_stacks();
+	if (ret >= 0)
+		ret = lower(RLIMIT_NOFILE, files);
+	return (int)ret;
 }
 
 static struct ruleset rules_for(long abi)

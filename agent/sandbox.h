@@ -4,9 +4,9 @@
 #define AGENT_SANDBOX_H
 
 /*
- * sandbox_limits - no core files, @files descriptors, no memory without end, and
- * little of it for each thread to come
- * Returns 0 or -errno.
+ * sandbox_limits - no core files, @files descriptors at most, no memory without
+ * end, and little of it for each thread to come
+ * Returns how many descriptors there are, or -errno.
  */
 int sandbox_limits(unsigned int files);
 

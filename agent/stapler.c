@@ -17,15 +17,21 @@
 #include "sandbox.h"
 #include "stapler_state.h"
 
-/* Fetches at a time, and connections kept open between them. */
-#define PLACES 64
+/*
+ * Fetches at a time: as each dead host keeps one for the whole of its time
+ * limit, hundreds of them must not hold up the others. And connections kept open
+ * between fetches.
+ */
+#define PLACES 256
 #define CONNECTIONS 16
 /*
  * A fetch has sockets to several addresses. While name servers are silent,
  * three for its name outlive it: by two minutes, with three servers and search
  * domains.
  */
-#define FILES_MAX 4096
+#define FILES_EACH 32
+#define FILES_ELSE 64
+#define FILES_MAX (PLACES * FILES_EACH + FILES_ELSE)
 #define SLOTS_MAX (1U << 20)
 /* Messages read at a time; fetches go on in between. */
 #define BATCH 64
@@ -186,7 +192,7 @@ static bool take_options(struct stapler *st, const struct staple_msg *msg)
 		.limits = ocsp_default_limits,
 		.debug = log_level >= LOG_L_DEBUG ? log_step : NULL,
 	};
-	refresh_init(&st->refresh, PLACES, msg->options.per_host,
+	refresh_init(&st->refresh, st->places, msg->options.per_host,
 		     stapler_on_place);
 	open_store(st);
 	st->configured = true;
@@ -343,9 +349,17 @@ static int64_t run_timers(struct stapler *st)
 	return next > st->now_ms ? (int64_t)(next - st->now_ms) : 0;
 }
 
+/* Where descriptors are few, so are the places. */
+static unsigned int places_for(int files)
+{
+	int places = (files - FILES_ELSE) / FILES_EACH;
+
+	return places > 1 ? (unsigned int)places : 1;
+}
+
 static int init(struct stapler *st)
 {
-	int err;
+	int files, err;
 
 	process_keep(&st->master, 1);
 	/* In lists of processes it would be "exe", by which it was executed. */
@@ -355,9 +369,10 @@ static int init(struct stapler *st)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	err = sandbox_limits(FILES_MAX);
-	if (err)
-		return err;
+	files = sandbox_limits(FILES_MAX);
+	if (files < 0)
+		return files;
+	st->places = places_for(files);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return -ENOMEM;
 	err = ring_init(&st->ring);

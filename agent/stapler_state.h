@@ -11,6 +11,7 @@ struct stapler {
 	struct ring ring;
 	struct curl_ring curl;
 	struct refresh refresh;
+	unsigned int places;
 	struct timers ends;
 	struct slot_policy policy;
 	struct fetch_options options;

@@ -167,11 +167,11 @@ static void set_limits(void)
 	pthread_t thread;
 	size_t stack = 0;
 
-	CHECK(!sandbox_limits(40));
+	CHECK(sandbox_limits(40) == 40);
 	CHECK(!getrlimit(RLIMIT_CORE, &limit) && !limit.rlim_max);
 	CHECK(!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_max == 40 &&
 	      limit.rlim_cur == 40);
-	CHECK(!sandbox_limits(50));
+	CHECK(sandbox_limits(50) == 40);
 	CHECK(!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur == 40);
 	CHECK(!pthread_create(&thread, NULL, measure_stack, &stack));
 	CHECK(!pthread_join(thread, NULL));
@@ -181,4 +181,27 @@ static void set_limits(void)
 Test(sandbox, limits_are_lowered_and_never_raised)
 {
 	case_in_child(set_limits);
+}
+
+static void *sleep_long(void *arg)
+{
+	(void)arg;
+	pause();
+	return NULL;
+}
+
+/* As many as names are looked up at a time. */
+static void have_threads(void)
+{
+	pthread_t thread;
+	unsigned int i;
+
+	CHECK(sandbox_limits(40) == 40);
+	for (i = 0; i < 300; i++)
+		CHECK(!pthread_create(&thread, NULL, sleep_long, NULL));
+}
+
+Test(sandbox, limits_leave_memory_for_hundreds_of_threads)
+{
+	case_in_child(have_threads);
 }

@@ -6,6 +6,8 @@
 #include "agent/loop.h"
 #include "ocsp/store.h"
 
+#include <sys/resource.h>
+
 #include "agent_case.h"
 #include "agent_http.h"
 #include "agent_stapler.h"
@@ -608,6 +610,43 @@ Test(stapler, asks_a_host_so_much_at_a_time)
 	}
 	cr_assert_eq(server.shared->requests, 20);
 	cr_assert_eq(server.shared->most_active, 3);
+}
+
+static void limit_files(rlim_t files)
+{
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE,
+			       &(struct rlimit){ files, files }), 0);
+}
+
+/* All are met with silence; returns how many were asked at a time. */
+static unsigned int fetches_at_a_time(unsigned int wanted)
+{
+	unsigned int i;
+
+	options.options.per_host = 256;
+	options.options.timeout_ms = 60000;
+	server.shared->mode = HTTP_SILENT;
+	run_as(0);
+	tell(&options);
+	for (i = 0; i < 300; i++)
+		tell_slot(i, url, strlen(url) + 1, nothing);
+	tell_start();
+	hear(STAPLE_MSG_LOADED);
+	for (i = 0; i < 1500 && server.shared->active < wanted; i++)
+		usleep(20000);
+	cr_assert(is_silent());
+	return server.shared->active;
+}
+
+Test(stapler, dead_responders_leave_places_for_others)
+{
+	cr_assert_eq(fetches_at_a_time(256), 256);
+}
+
+Test(stapler, has_fewer_places_where_descriptors_are_few)
+{
+	limit_files(64 + 16 * 30);
+	cr_assert_eq(fetches_at_a_time(30), 30);
 }
 
 /* Neither waits for the other, and nothing is lost. */
