@@ -344,13 +344,6 @@ static void note(struct slot *slot, const struct fetch_outcome *outcome,
 		  attempt->error);
 }
 
-/* For master, which has to know of this one. */
-static void finish(struct slot *slot, int64_t now, int64_t wait)
-{
-	slot->attempt.at = now;
-	slot->attempt.next = now + wait;
-}
-
 /* A hold may be lifted: asked often, but not by all at the same moment. */
 static int64_t revoked_wait(const struct ocsp_intervals *i)
 {
@@ -409,7 +402,7 @@ bool slot_take(struct slot *slot, struct slot_policy *policy,
 					&policy->intervals, now, slot_random());
 	}
 	slot->holding = slot_holds(slot, now);
-	finish(slot, now, *wait);
+	slot->attempt.at = now;
 	return true;
 }
 
@@ -440,8 +433,14 @@ int64_t slot_give_up(struct slot *slot, const struct slot_policy *policy,
 			 " retry_in_s=%" PRId64, slot->name, a->url, a->error,
 			 left, wait);
 	slot->trouble = kind;
-	finish(slot, now, wait);
+	slot->attempt.at = now;
 	return wait;
+}
+
+void slot_plan(struct slot *slot, int64_t at)
+{
+	slot->next_new = slot->next_new || at != slot->next;
+	slot->next = at;
 }
 
 /* --- master -------------------------------------------------------------- */
@@ -476,7 +475,7 @@ static int say_attempt(struct slot *slot, int master)
 	struct staple_msg msg = {
 		.type = STAPLE_MSG_ATTEMPT,
 		.slot = slot->id,
-		.attempt = { .at = a->at, .next = a->next, .result = a->result,
+		.attempt = { .at = a->at, .result = a->result,
 			     .verdict = a->verdict, .same = a->same },
 		.part = { text(a->url), text(a->error) },
 	};
@@ -484,6 +483,20 @@ static int say_attempt(struct slot *slot, int master)
 
 	if (!err)
 		a->at = 0;
+	return err;
+}
+
+static int say_next(struct slot *slot, int master)
+{
+	struct staple_msg msg = {
+		.type = STAPLE_MSG_NEXT,
+		.slot = slot->id,
+		.next = slot->next,
+	};
+	int err = staple_msg_send(master, &msg, MSG_DONTWAIT);
+
+	if (!err)
+		slot->next_new = false;
 	return err;
 }
 
@@ -495,5 +508,7 @@ int slot_say(struct slot *slot, int master)
 		err = say_response(slot, master);
 	if (!err && slot->attempt.at)
 		err = say_attempt(slot, master);
+	if (!err && slot->next_new)
+		err = say_next(slot, master);
 	return err;
 }

@@ -35,7 +35,7 @@ struct slot_answer {
 
 /* struct slot_attempt - how the last one went; @at 0 when master knows */
 struct slot_attempt {
-	int64_t at, next, retry_after;
+	int64_t at, retry_after;
 	enum fetch_result result;
 	enum ocsp_verdict verdict;
 	bool same;
@@ -54,6 +54,8 @@ struct slot_attempt {
  * @response:  DER of @held while master has not got it, else NULL
  * @untimely:  what is stored would do at another time
  * @trouble:   kind of the failures since the last success; 0: none
+ * @next:      when it is asked again, by the wall clock; 0: not known
+ * @next_new:  and master does not know it
  */
 struct slot {
 	struct refresh_job job;
@@ -74,6 +76,8 @@ struct slot {
 	CURL *easy;			/* and while a transfer does */
 	struct slot_attempt attempt;
 	uint64_t began_ms;		/* the last attempt; the owner's */
+	int64_t next;
+	bool next_new;
 
 	struct slot *next_unsaid;	/* the owner's list */
 	bool unsaid;
@@ -123,6 +127,9 @@ bool slot_take(struct slot *slot, struct slot_policy *policy,
  */
 int64_t slot_give_up(struct slot *slot, const struct slot_policy *policy,
 		     int64_t now);
+
+/* slot_plan - it is asked again @at, in seconds since the epoch */
+void slot_plan(struct slot *slot, int64_t at);
 
 /*
  * slot_say - tell master what it does not know yet

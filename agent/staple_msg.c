@@ -116,10 +116,12 @@ static bool has_right_fields(const struct staple_msg *msg)
 		       msg->response.store_error <= 0 &&
 		       msg->response.store_error > -4096;
 	case STAPLE_MSG_ATTEMPT:
-		return is_time(msg->attempt.at) && is_time(msg->attempt.next) &&
+		return is_time(msg->attempt.at) &&
 		       msg->attempt.result < FETCH_RESULTS &&
 		       msg->attempt.verdict < OCSP_VERDICTS &&
 		       msg->attempt.same <= 1;
+	case STAPLE_MSG_NEXT:
+		return is_time(msg->next);
 	default:
 		return true;
 	}

@@ -16,7 +16,8 @@ enum staple_msg_type {
 	STAPLE_MSG_REFRESH,	/* ask now, whatever the schedule says */
 	/* to master */
 	STAPLE_MSG_RESPONSE,	/* staple this from now on */
-	STAPLE_MSG_ATTEMPT,	/* how one ended, and when the next one is */
+	STAPLE_MSG_ATTEMPT,	/* how one ended */
+	STAPLE_MSG_NEXT,	/* when the next one is, as far as is known now */
 	STAPLE_MSG_LOADED,	/* all that was stored has been sent */
 	STAPLE_MSG_TYPES,
 };
@@ -47,11 +48,12 @@ struct staple_msg {
 			int32_t store_error;	/* 0 or -errno */
 		} response;
 		struct {		/* ATTEMPT */
-			int64_t at, next;	/* seconds since the epoch */
+			int64_t at;		/* seconds since the epoch */
 			uint32_t result;	/* enum fetch_result */
 			uint32_t verdict;	/* with FETCH_ANSWER */
 			uint32_t same;		/* bool: nothing new in it */
 		} attempt;
+		int64_t next;		/* NEXT: seconds since the epoch */
 	};
 	struct ocsp_bytes part[STAPLE_MSG_PARTS];
 };

@@ -99,7 +99,7 @@ static void on_room(struct ring_op *op, int result)
 
 /*
  * Master may be busy telling us something: neither waits for the other. What
- * waits is one response and one attempt per slot, the last ones.
+ * waits is one response, one attempt and one time per slot, the last ones.
  */
 static void say_all(struct stapler *st)
 {
@@ -278,7 +278,7 @@ static bool take_refresh(struct stapler *st, uint32_t number)
 	if (!slot)
 		return false;
 	if (slot->job.state == REFRESH_IDLE)
-		refresh_at(&st->refresh, &slot->job, st->now_ms);
+		stapler_ask(st, slot);
 	return true;
 }
 

@@ -32,15 +32,30 @@ void stapler_watch(struct stapler *st, struct slot *slot)
 			  st->now_ms + (uint64_t)(at - st->now) * 1000);
 }
 
+/* The schedule has changed, or the clock that master reads it by. */
+static void say_schedule(struct stapler *st, struct slot *slot)
+{
+	int64_t wait_ms = (int64_t)(slot->job.due.at_ms - st->now_ms);
+
+	slot_plan(slot, st->now + wait_ms / 1000);
+	stapler_say(st, slot);
+}
+
 static void schedule(struct stapler *st, struct slot *slot, int64_t wait)
 {
 	refresh_at(&st->refresh, &slot->job,
 		   st->now_ms + (uint64_t)wait * 1000);
+	say_schedule(st, slot);
 }
 
 void stapler_schedule(struct stapler *st, struct slot *slot)
 {
 	schedule(st, slot, slot_refresh_in(slot, &st->policy, st->now));
+}
+
+void stapler_ask(struct stapler *st, struct slot *slot)
+{
+	schedule(st, slot, 0);
 }
 
 static void end_attempt(struct stapler *st, struct slot *slot, int64_t wait)
@@ -51,7 +66,6 @@ static void end_attempt(struct stapler *st, struct slot *slot, int64_t wait)
 	slot_begin(slot);
 	schedule(st, slot, wait);
 	stapler_watch(st, slot);
-	stapler_say(st, slot);
 }
 
 static void next_url(struct stapler *st, struct slot *slot)
@@ -167,6 +181,7 @@ static void schedule_again(struct stapler *st, struct slot *slot)
 	if (slot->began_ms && at < slot->began_ms + calm_ms)
 		at = slot->began_ms + calm_ms;
 	refresh_by(&st->refresh, &slot->job, at + slot_random() % spread_ms);
+	say_schedule(st, slot);
 }
 
 void stapler_look_again(struct stapler *st)

@@ -41,6 +41,8 @@ void stapler_say(struct stapler *st, struct slot *slot);
 
 /* stapler_schedule - when to ask next, by what @slot holds now */
 void stapler_schedule(struct stapler *st, struct slot *slot);
+/* stapler_ask - an idle @slot is asked now, whatever the schedule says */
+void stapler_ask(struct stapler *st, struct slot *slot);
 /* stapler_watch - see the end of what @slot holds, which may be new */
 void stapler_watch(struct stapler *st, struct slot *slot);
 /* stapler_run_ends - of what is held; those that are over now */

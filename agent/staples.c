@@ -137,9 +137,13 @@ static void start(struct staples *s)
 
 bool staples_ended(struct staples *s, pid_t pid, int status)
 {
+	size_t i;
+
 	if (!s->child.pid || s->child.pid != pid)
 		return false;
 	s->talking = false;
+	for (i = 0; i < s->list.n; i++)
+		s->staple[i].planned = false;
 	child_ended(&s->child, s->setup.loop, status, s->stopping);
 	if (!s->stopping)
 		metrics_count(s->setup.metrics, METRIC_STAPLER_RESTARTS);

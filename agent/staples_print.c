@@ -104,7 +104,7 @@ static void print_attempt(const struct staple *staple, FILE *out)
 	print_text(out, " verdict", answer ? ocsp_word(staple->verdict) : NULL,
 		   false);
 	print_text(out, " error", staple->error, true);
-	print_time(out, " next_attempt", any, staple->next);
+	print_time(out, " next_attempt", staple->planned, staple->next);
 }
 
 void staples_print(const struct staples *s, FILE *out)

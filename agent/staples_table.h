@@ -13,14 +13,16 @@
  * @revoked:  the responder's last word
  * @settled:  need not be waited for before listening
  * @refresh:  the stapler is still to be told
+ * @planned:  the stapler has said when it asks next
  * @attempts: whether the fields below it are set
  */
 struct staple {
 	const struct certs_slot *slot;
 	uint8_t fingerprint[OCSP_FINGERPRINT_LEN];
-	bool revoked, settled, refresh;
+	bool revoked, settled, refresh, planned;
+	int64_t next;			/* seconds since the epoch */
 	uint64_t attempts;
-	int64_t last, next;		/* seconds since the epoch */
+	int64_t last;			/* likewise */
 	enum fetch_result result;
 	enum ocsp_verdict verdict;
 	char *url, *error;

@@ -209,7 +209,6 @@ static void take_attempt(struct staples *s, const struct staple_msg *msg)
 
 	staple->attempts++;
 	staple->last = msg->attempt.at;
-	staple->next = msg->attempt.next;
 	staple->result = msg->attempt.result;
 	staple->verdict = msg->attempt.verdict;
 	keep_text(&staple->url, &msg->part[0]);
@@ -225,6 +224,12 @@ static void take_attempt(struct staples *s, const struct staple_msg *msg)
 		settle(s, staple);
 }
 
+static void take_next(struct staples *s, const struct staple_msg *msg)
+{
+	s->staple[msg->slot].planned = true;
+	s->staple[msg->slot].next = msg->next;
+}
+
 /* Returns false for what no stapler would say. */
 static bool take(struct staples *s, const struct staple_msg *msg)
 {
@@ -236,6 +241,9 @@ static bool take(struct staples *s, const struct staple_msg *msg)
 		return true;
 	case STAPLE_MSG_ATTEMPT:
 		take_attempt(s, msg);
+		return true;
+	case STAPLE_MSG_NEXT:
+		take_next(s, msg);
 		return true;
 	case STAPLE_MSG_LOADED:
 		s->loaded = true;

@@ -230,7 +230,7 @@ Test(slot, waits_longer_after_each_failure_but_not_until_the_staple_ends)
 		wait_s = slot_give_up(slot, &policy, NOW);
 		cr_assert_geq(wait_s, 1);
 		cr_assert_leq(wait_s, i < 11 ? 2 << i : 3600);
-		cr_assert_eq(slot->attempt.next, NOW + wait_s);
+		cr_assert_eq(slot->attempt.at, NOW);
 		longest = wait_s > longest ? wait_s : longest;
 	}
 	cr_assert_gt(longest, 600);
@@ -355,6 +355,8 @@ Test(slot, says_the_last_of_each_kind_when_there_is_room)
 	cr_assert(take(GOOD, -900, HOUR));
 	fail(-1);
 	slot_give_up(slot, &policy, NOW);
+	slot_plan(slot, NOW + 10);
+	slot_plan(slot, NOW + 20);
 	cr_assert_eq(slot_say(slot, pair[0]), -EAGAIN);
 	while (sent--)
 		cr_assert_eq(recv(pair[1], buf, sizeof(buf), 0), 4);
@@ -368,7 +370,15 @@ Test(slot, says_the_last_of_each_kind_when_there_is_room)
 	cr_assert_eq(msg.type, STAPLE_MSG_ATTEMPT);
 	cr_assert_eq(msg.attempt.result, FETCH_STATUS);
 	cr_assert_str_eq((const char *)msg.part[1].data, "it failed");
+	cr_assert_eq(staple_msg_recv(pair[1], &msg, buf), 1);
+	cr_assert_eq(msg.type, STAPLE_MSG_NEXT);
+	cr_assert_eq(msg.slot, 7);
+	cr_assert_eq(msg.next, NOW + 20);
 	cr_assert_eq(staple_msg_recv(pair[1], &msg, buf), -EAGAIN);
+	slot_plan(slot, NOW + 20);
+	cr_assert_eq(slot_say(slot, pair[0]), 0);
+	cr_assert_eq(staple_msg_recv(pair[1], &msg, buf), -EAGAIN,
+		     "it is no news");
 	close(pair[0]);
 	close(pair[1]);
 }

@@ -31,8 +31,9 @@ static const struct staple_msg messages[] = {
 	{ .type = STAPLE_MSG_RESPONSE, .slot = 0,
 	  .response = { { -1000, 2000 }, OCSP_REVOKED, 0 } },
 	{ .type = STAPLE_MSG_ATTEMPT, .slot = 1,
-	  .attempt = { 1000, 2000, FETCH_RESULTS - 1, OCSP_VERDICTS - 1, 1 },
+	  .attempt = { 1000, FETCH_RESULTS - 1, OCSP_VERDICTS - 1, 1 },
 	  .part = { PART("http://a/"), PART("it did not answer") } },
+	{ .type = STAPLE_MSG_NEXT, .slot = 1, .next = 2000 },
 	{ .type = STAPLE_MSG_LOADED },
 };
 
@@ -132,11 +133,14 @@ static const struct staple_msg wrong[] = {
 	{ .type = STAPLE_MSG_RESPONSE, .part[0] = { bytes, OCSP_MAX_LEN + 1 } },
 	{ .type = STAPLE_MSG_RESPONSE, .part[1] = PART("x") },
 	{ .type = STAPLE_MSG_ATTEMPT, .attempt.at = INT64_MIN },
-	{ .type = STAPLE_MSG_ATTEMPT, .attempt.next = INT64_MAX },
+	{ .type = STAPLE_MSG_ATTEMPT, .attempt.at = INT64_MAX },
 	{ .type = STAPLE_MSG_ATTEMPT, .attempt.result = FETCH_RESULTS },
 	{ .type = STAPLE_MSG_ATTEMPT, .attempt.verdict = OCSP_VERDICTS },
 	{ .type = STAPLE_MSG_ATTEMPT, .attempt.same = 2 },
 	{ .type = STAPLE_MSG_ATTEMPT, .part[1] = PART("no\0t") },
+	{ .type = STAPLE_MSG_NEXT, .next = INT64_MAX },
+	{ .type = STAPLE_MSG_NEXT, .next = INT64_MIN },
+	{ .type = STAPLE_MSG_NEXT, .part[0] = PART("x") },
 	{ .type = STAPLE_MSG_LOADED, .part[4] = PART("\0") },
 };
 

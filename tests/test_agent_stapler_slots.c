@@ -82,6 +82,21 @@ static void set_clock(int64_t now)
 	stapler_look_again(&st);
 }
 
+/* Is master to be told when each is due, by the clock of now? */
+static bool all_are_planned(void)
+{
+	const struct slot *slot = st.unsaid;
+	unsigned int n = 0;
+
+	for (; slot; slot = slot->next_unsaid) {
+		uint64_t wait_ms = slot->job.due.at_ms - st.now_ms;
+
+		n += slot->next_new &&
+		     slot->next == st.now + (int64_t)wait_ms / 1000;
+	}
+	return n == N;
+}
+
 /* How many are due until then. */
 static unsigned int due_in(uint64_t ms)
 {
@@ -96,7 +111,9 @@ Test(stapler_slots, a_clock_that_jumps_ahead_makes_no_storm)
 {
 	hold_all(DAY);
 	cr_assert_eq(due_in(10 * 3600 * 1000), 0);
+	cr_assert(all_are_planned());
 	set_clock(T + 30 * DAY);
+	cr_assert(all_are_planned());
 	cr_assert_eq(due_in(N * 10), N, "all are lost, and asked for soon");
 	cr_assert_lt(due_in(N), N / 5, "but not at once");
 	cr_assert_gt(due_in(N), N / 20);
@@ -133,6 +150,7 @@ Test(stapler_slots, a_small_jump_moves_what_is_due_no_further_away)
 		set_clock(T + (i % 2 ? 3600 : -3600));
 	for (i = 0; i < N; i++)
 		cr_assert_leq(slots[i]->job.due.at_ms, before[i]);
+	cr_assert(all_are_planned());
 	cr_assert_eq(due_in(3600 * 1000), 0);
 }
 

@@ -162,10 +162,16 @@ static void say_attempt(uint32_t slot, enum fetch_result result,
 {
 	say(&(struct staple_msg){
 		.type = STAPLE_MSG_ATTEMPT, .slot = slot,
-		.attempt = { 1000000000, 1000003600, result, verdict, same },
+		.attempt = { 1000000000, result, verdict, same },
 		.part = { { (const uint8_t *)"http://b/", 9 },
 			  { (const uint8_t *)error, strlen(error) } },
 	});
+}
+
+static void say_next(uint32_t slot, int64_t at)
+{
+	say(&(struct staple_msg){ .type = STAPLE_MSG_NEXT, .slot = slot,
+				  .next = at });
 }
 
 static void say_loaded(void)
@@ -451,10 +457,17 @@ Test(staples, are_shown_one_by_line, .init = start, .fini = stop)
 		 "result=timeout verdict=- error=\"it ?[1m 'was'?late\" "
 		 "next_attempt=2001-09-09T02:46:40Z\n", pki.chain,
 		 hex(&staples->staple[0]), hex(&staples->staple[1]));
+	say_next(1, 1000003600);
 	say_attempt(1, FETCH_TIMEOUT, OCSP_OK, false,
 		    "it \033[1m \"was\"\nlate");
 	cr_expect_str_eq(shown(staples_print), expected);
 
+	/* It is known before anybody was asked, and may change. */
+	say_next(0, 0);
+	say_next(0, 1000000000);
+	cr_expect(strstr(shown(staples_print), "last_attempt=- result=- "
+			 "verdict=- error=- next_attempt=2001-09-09T01:46:40Z"
+			 "\n"));
 	say_response(0, 100, 1000, OCSP_OK, 0);
 	say_attempt(0, FETCH_ANSWER, OCSP_OK, false, "");
 	text = shown(staples_print);
@@ -559,6 +572,7 @@ static const struct staple_msg wrong[] = {
 	{ .type = STAPLE_MSG_REFRESH },
 	{ .type = STAPLE_MSG_RESPONSE, .slot = 2 },
 	{ .type = STAPLE_MSG_ATTEMPT, .slot = UINT32_MAX },
+	{ .type = STAPLE_MSG_NEXT, .slot = 2 },
 	{ .type = STAPLE_MSG_TYPES },
 };
 
@@ -722,9 +736,11 @@ Test(staples, are_told_again_to_a_stapler_after_one_that_died, .fini = end)
 	staples->list.item[1].der.data = (uint8_t *)strdup("held");
 	staples->list.item[1].der.len = 4;
 	staples->loaded = true;
+	staples->staple[1].planned = true;
 	first = staples->child.pid;
 	kill(first, SIGKILL);
 	reap();
+	cr_expect_not(staples->staple[1].planned, "nobody plans that now");
 	cr_assert_eq(metrics.value[METRIC_STAPLER_RESTARTS], 1);
 	cr_assert_not(staples_running(staples));
 	due = staples_tick(staples, loop_now_ms());
