@@ -19,6 +19,8 @@ enum staple_msg_type {
 	STAPLE_MSG_ATTEMPT,	/* how one ended */
 	STAPLE_MSG_NEXT,	/* when the next one is, as far as is known now */
 	STAPLE_MSG_LOADED,	/* all that was stored has been sent */
+	/* to the stapler at any time, and back as soon as it is read */
+	STAPLE_MSG_PING,
 	STAPLE_MSG_TYPES,
 };
 

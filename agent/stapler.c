@@ -81,14 +81,25 @@ static int say_next(struct stapler *st)
 	return 0;
 }
 
-static int say_loaded(struct stapler *st)
+/* What is no slot's, and is @due no more once it is said. */
+static int say_own(struct stapler *st, enum staple_msg_type type, bool *due)
 {
-	struct staple_msg msg = { .type = STAPLE_MSG_LOADED };
+	struct staple_msg msg = { .type = type };
 	int err = staple_msg_send(st->master, &msg, MSG_DONTWAIT);
 
 	if (!err)
-		st->loaded = false;
+		*due = false;
 	return err;
+}
+
+/* Returns 1 when there is nothing, or -errno. */
+static int say_something(struct stapler *st)
+{
+	if (st->pinged)
+		return say_own(st, STAPLE_MSG_PING, &st->pinged);
+	if (st->loaded)
+		return say_own(st, STAPLE_MSG_LOADED, &st->loaded);
+	return st->unsaid ? say_next(st) : 1;
 }
 
 static void on_room(struct ring_op *op, int result)
@@ -107,9 +118,9 @@ static void say_all(struct stapler *st)
 
 	if (st->waits_for_room)
 		return;
-	while (!err && (st->loaded || st->unsaid))
-		err = st->loaded ? say_loaded(st) : say_next(st);
-	if (!err || st->over)
+	while (!err)
+		err = say_something(st);
+	if (err > 0 || st->over)
 		return;
 	if (err == -EAGAIN) {
 		st->waits_for_room = true;
@@ -293,6 +304,9 @@ static bool take(struct stapler *st, const struct staple_msg *msg)
 		return take_start(st);
 	case STAPLE_MSG_REFRESH:
 		return take_refresh(st, msg->slot);
+	case STAPLE_MSG_PING:
+		st->pinged = true;
+		return true;
 	default:
 		return false;
 	}

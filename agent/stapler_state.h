@@ -23,7 +23,7 @@ struct stapler {
 	struct ring_op in_op, out_op, clock_op;
 	struct slot *unsaid, *last_unsaid;	/* to be said to master */
 	struct slot *loaded_behind;		/* then LOADED */
-	bool loaded, waits_for_room;
+	bool loaded, pinged, waits_for_room;
 
 	bool configured, started, over;
 	int status;

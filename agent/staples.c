@@ -115,6 +115,9 @@ static void begin(struct staples *s)
 {
 	make_room(s->child.socket.fd);
 	s->talking = true;
+	s->ping_ms = loop_now_ms() + STAPLES_PING_MS;
+	s->pings = 0;
+	s->ping = false;
 	s->phase = STAPLES_OPTIONS;
 	s->next = 0;
 	staples_speak(s);
@@ -218,8 +221,12 @@ uint64_t staples_tick(struct staples *s, uint64_t now)
 		start(s);
 	if (s->speak_ms && s->speak_ms <= now)
 		staples_speak(s);
+	if (s->talking && s->ping_ms <= now)
+		staples_ping(s, now);
 	if (s->speak_ms)
 		next = s->speak_ms;
+	if (s->talking)
+		next = earlier(next, s->ping_ms);
 	if (!s->child.pid)
 		next = earlier(next, s->child.restart_ms);
 	if (now < s->settle_by_ms)

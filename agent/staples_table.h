@@ -34,6 +34,16 @@ struct staple {
  */
 #define STAPLES_LOAD_MS 10000
 
+/*
+ * A stapler that says nothing for so long is asked whether it is there; when it
+ * says nothing for as long after each of so many questions, it hangs. It answers
+ * within milliseconds, as a rule, but a disk that it stores on can keep it for a
+ * minute. Questions are counted, since a master that was itself stopped finds
+ * that any time has passed.
+ */
+#define STAPLES_PING_MS 60000
+#define STAPLES_PINGS 2
+
 /* What the stapler is to be told next. */
 enum staples_phase {
 	STAPLES_OPTIONS, STAPLES_SLOTS, STAPLES_START, STAPLES_REFRESH
@@ -53,6 +63,10 @@ struct staples {
 	uint64_t speak_ms;		/* when to try again to tell it */
 	uint64_t kill_ms;		/* while stopping */
 
+	uint64_t ping_ms;		/* when to ask whether it is there */
+	unsigned int pings;		/* since it said something */
+	bool ping;			/* the last one is still to be sent */
+
 	bool started, loaded, gave_up;
 	size_t n_unsettled;
 	uint64_t load_by_ms, settle_by_ms;
@@ -65,6 +79,8 @@ struct staples {
 void staples_speak(struct staples *staples);
 /* staples_hear - take what it has to say; a watch's callback */
 void staples_hear(struct watch *w);
+/* staples_ping - @ping_ms is over: ask whether it is there, or kill it */
+void staples_ping(struct staples *staples, uint64_t now_ms);
 /* staples_break_off - be done with this one, whatever it does */
 void staples_break_off(struct staples *staples);
 

@@ -64,6 +64,15 @@ static int say_slot(const struct staples *s, size_t i)
 	return 0;
 }
 
+static int say_ping(struct staples *s)
+{
+	int err = say(s, &(struct staple_msg){ .type = STAPLE_MSG_PING });
+
+	if (!err)
+		s->ping = false;
+	return err;
+}
+
 static int say_refresh(struct staples *s, size_t i)
 {
 	int err = 0;
@@ -82,6 +91,8 @@ static int say_next(struct staples *s)
 	bool last = s->next >= s->list.n;
 	int err = 0;
 
+	if (s->ping)
+		return say_ping(s);
 	switch (s->phase) {
 	case STAPLES_OPTIONS:
 		err = say_options(s);
@@ -106,6 +117,11 @@ static int say_next(struct staples *s)
 		s->phase++;
 	s->next = last ? 0 : s->next + 1;
 	return 0;
+}
+
+static bool has_to_say(const struct staples *s)
+{
+	return s->ping || s->phase != STAPLES_REFRESH || s->next < s->list.n;
 }
 
 void staples_speak(struct staples *s)
@@ -248,6 +264,8 @@ static bool take(struct staples *s, const struct staple_msg *msg)
 	case STAPLE_MSG_LOADED:
 		s->loaded = true;
 		return true;
+	case STAPLE_MSG_PING:
+		return true;
 	default:
 		return false;
 	}
@@ -267,8 +285,12 @@ void staples_hear(struct watch *w)
 	struct staple_msg msg;
 	int n = staple_msg_recv(w->fd, &msg, s->buf);
 
+	if (n == 1) {
+		s->ping_ms = loop_now_ms() + STAPLES_PING_MS;
+		s->pings = 0;
+	}
 	if (n == -EAGAIN || (n == 1 && take(s, &msg))) {
-		if (s->phase != STAPLES_REFRESH || s->next < s->list.n)
+		if (has_to_say(s))
 			staples_speak(s);
 		return;
 	}
@@ -278,4 +300,24 @@ void staples_hear(struct watch *w)
 			  (int)s->child.pid,
 			  n < 0 ? strerror(-n) : "an impossible message");
 	staples_break_off(s);
+}
+
+void staples_ping(struct staples *s, uint64_t now)
+{
+	/* After master was stopped itself, the answer may lie there. */
+	if (s->pings == STAPLES_PINGS)
+		staples_hear(&s->child.socket);
+	if (!s->talking)
+		return;
+	if (s->pings == STAPLES_PINGS) {
+		log_error("event=stapler_hangs pid=%d error=\"it did not say "
+			  "anything for minutes, although it was asked to\"",
+			  (int)s->child.pid);
+		staples_break_off(s);
+		return;
+	}
+	s->pings++;
+	s->ping = true;
+	s->ping_ms = now + STAPLES_PING_MS;
+	staples_speak(s);
 }

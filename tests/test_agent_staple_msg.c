@@ -35,6 +35,7 @@ static const struct staple_msg messages[] = {
 	  .part = { PART("http://a/"), PART("it did not answer") } },
 	{ .type = STAPLE_MSG_NEXT, .slot = 1, .next = 2000 },
 	{ .type = STAPLE_MSG_LOADED },
+	{ .type = STAPLE_MSG_PING },
 };
 
 static void start(void)
@@ -142,6 +143,7 @@ static const struct staple_msg wrong[] = {
 	{ .type = STAPLE_MSG_NEXT, .next = INT64_MIN },
 	{ .type = STAPLE_MSG_NEXT, .part[0] = PART("x") },
 	{ .type = STAPLE_MSG_LOADED, .part[4] = PART("\0") },
+	{ .type = STAPLE_MSG_PING, .part[0] = PART("x") },
 };
 
 Test(staple_msg, refuses_fields_out_of_range, .init = start)

@@ -719,6 +719,27 @@ Test(stapler, waits_for_a_master_that_has_no_time_to_read)
 	cr_assert(is_silent());
 }
 
+Test(stapler, answers_whatever_else_it_does)
+{
+	const struct staple_msg ping = { .type = STAPLE_MSG_PING };
+	unsigned int i;
+
+	run_as(0);
+	tell(&ping);
+	hear(STAPLE_MSG_PING);
+	options.options.timeout_ms = 60000;
+	server.shared->mode = HTTP_SILENT;
+	tell(&options);
+	tell_slot(0, url, strlen(url) + 1, nothing);
+	tell_start();
+	hear(STAPLE_MSG_LOADED);
+	for (i = 0; i < 10; i++) {
+		tell(&ping);
+		hear(STAPLE_MSG_PING);
+	}
+	cr_assert(is_silent());
+}
+
 /* --- master's mistakes and end ------------------------------------------- */
 
 Test(stapler, ends_with_master_in_the_middle_of_everything)

@@ -619,6 +619,106 @@ Test(staples, need_an_account_only_where_there_are_slots, .init = start,
 	cr_expect(staples_check(&config, &certs));
 }
 
+/* --- a stapler that hangs ------------------------------------------------- */
+
+#define MINUTE 60000
+
+static bool is_asked(void)
+{
+	struct staple_msg msg;
+	int n = hear(&msg);
+
+	cr_assert(n == -EAGAIN || (n == 1 && msg.type == STAPLE_MSG_PING));
+	return n == 1;
+}
+
+static const struct staple_msg ping = { .type = STAPLE_MSG_PING };
+
+Test(staples, ask_a_stapler_that_is_silent_and_no_other, .init = start,
+     .fini = stop)
+{
+	uint64_t now = loop_now_ms(), due;
+
+	hear_all();
+	due = staples_tick(staples, now + MINUTE / 2);
+	cr_assert_leq(due, now + MINUTE);
+	cr_assert_not(is_asked());
+	/* It talks: no need. */
+	usleep(20000);
+	say_loaded();
+	cr_assert_gt(staples->ping_ms, due + 10);
+	staples_tick(staples, due);
+	cr_assert_not(is_asked());
+	due = staples->ping_ms;
+	cr_assert_leq(staples_tick(staples, due), due + MINUTE);
+	cr_assert(is_asked());
+	cr_assert_eq(staples->pings, 1);
+	say(&ping);
+	cr_assert_eq(staples->pings, 0);
+	cr_assert(staples->talking);
+	cr_assert_not(is_asked());
+}
+
+Test(staples, break_off_with_who_does_not_answer_twice, .init = start,
+     .fini = stop)
+{
+	uint64_t due = loop_now_ms() + MINUTE + 1000;
+	unsigned int i;
+
+	hear_all();
+	for (i = 0; i < 2; i++) {
+		due = staples_tick(staples, due);
+		cr_assert(is_asked());
+	}
+	cr_assert_leq(due, loop_now_ms() + 4 * MINUTE);
+	cr_assert(staples->talking);
+	cr_assert_eq(staples_tick(staples, due), UINT64_MAX);
+	cr_assert_not(staples->talking);
+	/* As all that needs a stapler, which it does not have. */
+	staples_tick(staples, due + MINUTE);
+}
+
+/* What it was asked, and has said meanwhile, counts, not the time. */
+Test(staples, bear_that_master_was_stopped_for_hours, .init = start,
+     .fini = stop)
+{
+	uint64_t now = loop_now_ms() + MINUTE + 1000;
+	unsigned int i;
+
+	hear_all();
+	staples_tick(staples, now);
+	staples_tick(staples, now + 100 * MINUTE);
+	cr_assert(staples->talking, "it was asked but just now");
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(staple_msg_send(stapler, &ping, 0), 0);
+	staples_tick(staples, now + 200 * MINUTE);
+	cr_assert(staples->talking, "the answers had not been read");
+	cr_assert_eq(staples->pings, 1);
+}
+
+Test(staples, ask_a_stapler_that_has_much_to_read, .init = start, .fini = stop)
+{
+	uint64_t now = loop_now_ms() + MINUTE + 1000;
+	struct staple_msg msg = { 0 };
+	unsigned int i;
+
+	stop();
+	start_with(MANY);
+	staples_tick(staples, now);
+	cr_assert(staples->ping, "there is no room");
+	for (i = 0; i < MANY && msg.type != STAPLE_MSG_PING; i++)
+		if (hear(&msg) == -EAGAIN)
+			loop_wait(loop, 1000);
+	cr_assert_eq(msg.type, STAPLE_MSG_PING);
+	cr_assert_lt(i, MANY, "before the rest");
+	/* One that reads no more is not even asked. */
+	staples_tick(staples, now + MINUTE);
+	staples_tick(staples, now + 2 * MINUTE);
+	cr_assert_not(staples->talking);
+}
+
+/* --- processes ----------------------------------------------------------- */
+
 /* What a stapler may be and have, as it finds itself. */
 static bool is_alone(void)
 {
@@ -759,6 +859,28 @@ Test(staples, replace_a_stapler_that_talks_nonsense, .fini = end)
 	cr_expect_eq(metrics.value[METRIC_STAPLER_RESTARTS], 1);
 	cr_expect_gt(staples->child.restart_ms, loop_now_ms() - 1000);
 	cr_expect_eq(staples->list.item[0].generation, 0);
+}
+
+Test(staples, replace_a_stapler_that_hangs, .fini = end)
+{
+	uint64_t now = loop_now_ms() + MINUTE + 1000;
+	unsigned int i;
+	pid_t first;
+
+	start_process("deaf");
+	first = staples->child.pid;
+	for (i = 0; i < 2; i++)
+		staples_tick(staples, now + i * MINUTE);
+	usleep(50000);
+	cr_assert_eq(waitpid(-1, NULL, WNOHANG), 0);
+	staples_tick(staples, now + 2 * MINUTE);
+	reap();
+	cr_assert_eq(metrics.value[METRIC_STAPLER_RESTARTS], 1);
+	setenv("STAPLER_PLAYS", "stapler", 1);
+	staples_tick(staples, staples->child.restart_ms);
+	cr_assert_neq(staples->child.pid, first);
+	wait_for_attempts(1);
+	cr_assert_eq(staples->pings, 0);
 }
 
 Test(staples, wait_longer_each_time_that_it_cannot_be_started, .fini = end)
