@@ -17,7 +17,7 @@ enum staple_msg_type {
 	/* to master */
 	STAPLE_MSG_RESPONSE,	/* staple this from now on */
 	STAPLE_MSG_ATTEMPT,	/* how one ended */
-	STAPLE_MSG_NEXT,	/* when the next one is, as far as is known now */
+	STAPLE_MSG_NEXT,	/* when the next one is */
 	STAPLE_MSG_LOADED,	/* all that was stored has been sent */
 	/* to the stapler at any time, and back as soon as it is read */
 	STAPLE_MSG_PING,

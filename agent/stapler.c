@@ -19,15 +19,15 @@
 
 /*
  * Fetches at a time: as each dead host keeps one for the whole of its time
- * limit, hundreds of them must not hold up the others. And connections kept open
- * between fetches.
+ * limit, hundreds of them must not hold up the others. And connections kept
+ * open between fetches.
  */
 #define PLACES 256
 #define CONNECTIONS 16
 /*
- * A fetch has sockets to several addresses. While name servers are silent,
- * three for its name outlive it: by two minutes, with three servers and search
- * domains.
+ * A fetch has sockets to two addresses. While name servers are silent, three
+ * for its name outlive it: by two minutes, with three servers and search
+ * domains, and ten others may begin meanwhile.
  */
 #define FILES_EACH 32
 #define FILES_ELSE 64

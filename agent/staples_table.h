@@ -36,9 +36,9 @@ struct staple {
 
 /*
  * A stapler that says nothing for so long is asked whether it is there; when it
- * says nothing for as long after each of so many questions, it hangs. It answers
- * within milliseconds, as a rule, but a disk that it stores on can keep it for a
- * minute. Questions are counted, since a master that was itself stopped finds
+ * says nothing for as long after each of so many questions, it hangs. As a rule
+ * it answers within milliseconds, but a disk that it stores on can keep it for
+ * a minute. Questions are counted, since a master that was itself stopped finds
  * that any time has passed.
  */
 #define STAPLES_PING_MS 60000

@@ -694,7 +694,7 @@ Test(stapler, dead_responders_leave_places_for_others)
 
 Test(stapler, has_fewer_places_where_descriptors_are_few)
 {
-	limit_files(64 + 16 * 30);
+	limit_files(64 + 32 * 30);
 	cr_assert_eq(fetches_at_a_time(30), 30);
 }
 
