@@ -158,18 +158,31 @@ static void confine(int dir)
 		log_warn("event=sandbox_failed error=\"%s\"", strerror(-err));
 }
 
+/* Returns the folder's descriptor or -errno; what master knows is not logged. */
+static int open_folder(const char *path)
+{
+	int dir;
+
+	if (!path)
+		return -ENOENT;
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir >= 0)
+		return dir;
+	dir = -errno;
+	log_warn("event=staple_store_failed folder=\"%s\" error=\"%s\" "
+		 "effect=\"staples are kept in memory alone\"", path,
+		 strerror(-dir));
+	return dir;
+}
+
 /* Without a folder, staples are kept by master alone. */
 static void open_store(struct stapler *st)
 {
 	struct slot_policy *policy = &st->policy;
-	int dir = open(policy->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = open_folder(policy->folder);
 
-	if (dir < 0) {
-		policy->folder_error = policy->store_error = -errno;
-		log_warn("event=staple_store_failed folder=\"%s\" error=\"%s\" "
-			 "effect=\"staples are kept in memory alone\"",
-			 policy->folder, strerror(errno));
-	}
+	if (dir < 0)
+		policy->folder_error = policy->store_error = dir;
 	ocsp_files_init(&policy->files, dir);
 	confine(dir);
 	if (dir >= 0)
@@ -188,7 +201,7 @@ static bool take_options(struct stapler *st, const struct staple_msg *msg)
 	};
 
 	if (st->configured || intervals.min < 1 || intervals.max < 1 ||
-	    !msg->options.per_host || !msg->part[0].len)
+	    !msg->options.per_host)
 		return false;
 	st->policy.intervals = intervals;
 	st->policy.staple_revoked = msg->options.staple_revoked;

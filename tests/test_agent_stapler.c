@@ -394,8 +394,6 @@ static void begin_without_right_to_store(void)
 	hear_response(good, OCSP_OK);
 	cr_assert_neq(got.response.store_error, 0);
 	hear_attempt(FETCH_ANSWER, OCSP_OK);
-	cr_assert_eq(count("event=staple_store_failed"), 1);
-	cr_assert_eq(count(store_dir), 1);
 }
 
 Test(stapler, goes_on_without_the_right_to_store)
@@ -403,6 +401,8 @@ Test(stapler, goes_on_without_the_right_to_store)
 	cr_assert_eq(chmod(store_dir, 0555), 0);
 	begin_without_right_to_store();
 	cr_assert_eq(got.attempt.same, 0);
+	cr_assert_eq(count("event=staple_store_failed"), 1);
+	cr_assert_eq(count(store_dir), 1);
 	cr_assert_eq(count("Permission denied"), 1);
 }
 
@@ -410,7 +410,17 @@ Test(stapler, goes_on_without_a_folder)
 {
 	cr_assert_eq(rmdir(store_dir), 0);
 	begin_without_right_to_store();
+	cr_assert_eq(count("event=staple_store_failed"), 1);
+	cr_assert_eq(count(store_dir), 1);
 	cr_assert_eq(count("No such file"), 1);
+}
+
+/* Master has said why there is none. */
+Test(stapler, goes_on_when_master_knows_no_folder)
+{
+	options.part[0] = nothing;
+	begin_without_right_to_store();
+	cr_assert_eq(count("event="), 0);
 }
 
 /* --- what master holds --------------------------------------------------- */
