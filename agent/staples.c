@@ -125,10 +125,7 @@ static void begin(struct staples *s)
 
 static void start(struct staples *s)
 {
-	if (!s->started) {
-		s->started = true;
-		state_dir_ocsp(s->setup.config, s->folder);
-	}
+	state_dir_ocsp(s->setup.config, &s->folder);
 	if (s->setup.socket >= 0) {
 		s->child.restart_ms = UINT64_MAX;
 		loop_add(s->setup.loop, &s->child.socket);
@@ -140,15 +137,16 @@ static void start(struct staples *s)
 
 bool staples_ended(struct staples *s, pid_t pid, int status)
 {
+	bool expected = s->stopping || s->renewing;
 	size_t i;
 
 	if (!s->child.pid || s->child.pid != pid)
 		return false;
-	s->talking = false;
+	s->talking = s->renewing = false;
 	for (i = 0; i < s->list.n; i++)
 		s->staple[i].planned = false;
-	child_ended(&s->child, s->setup.loop, status, s->stopping);
-	if (!s->stopping)
+	child_ended(&s->child, s->setup.loop, status, expected);
+	if (!expected)
 		metrics_count(s->setup.metrics, METRIC_STAPLER_RESTARTS);
 	return true;
 }

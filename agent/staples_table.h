@@ -54,10 +54,11 @@ struct staples {
 	struct staples_setup setup;
 	struct delivery_list list;
 	struct staple *staple;		/* as many */
-	char folder[STATE_DIR_MAX];	/* empty: none */
+	struct state_dir folder;
 
 	bool talking;			/* its socket is open and in order */
 	bool stopping;
+	bool renewing;			/* it is to end for the next one */
 	enum staples_phase phase;
 	size_t next;			/* slot to tell of */
 	uint64_t speak_ms;		/* when to try again to tell it */
@@ -67,7 +68,7 @@ struct staples {
 	unsigned int pings;		/* since it said something */
 	bool ping;			/* the last one is still to be sent */
 
-	bool started, loaded, gave_up;
+	bool loaded, gave_up;
 	size_t n_unsettled;
 	uint64_t load_by_ms, settle_by_ms;
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "log.h"
 #include "staples_table.h"
@@ -37,7 +38,7 @@ static int say_options(const struct staples *s)
 			.min_interval = ocsp->min_interval_s,
 			.max_interval = ocsp->max_interval_s,
 		},
-		.part = { text(s->folder), text(ocsp->proxy),
+		.part = { text(s->folder.path), text(ocsp->proxy),
 			  text(ocsp->ca) },
 	});
 }
@@ -192,10 +193,23 @@ static void take_news(struct staples *s, const struct staple_msg *msg)
 	s->setup.changed(s->setup.arg, msg->slot);
 }
 
+/*
+ * The stapler could not write. It is able to open no other folder than the one
+ * it began with, see sandbox_enter(): if there is another, so must it be.
+ */
+static void repair_folder(struct staples *s)
+{
+	metrics_count(s->setup.metrics, METRIC_STAPLE_STORE_FAILURES);
+	if (s->renewing || !state_dir_ocsp(s->setup.config, &s->folder))
+		return;
+	s->renewing = true;
+	shutdown(s->child.socket.fd, SHUT_WR);
+}
+
 static void take_response(struct staples *s, const struct staple_msg *msg)
 {
 	if (msg->response.store_error)
-		metrics_count(s->setup.metrics, METRIC_STAPLE_STORE_FAILURES);
+		repair_folder(s);
 	if (!is_held(&s->list.item[msg->slot], msg))
 		take_news(s, msg);
 }

@@ -56,24 +56,63 @@ static const char *why(int err)
 	       "it is no folder, or a link to one" : strerror(-err);
 }
 
-void state_dir_ocsp(const struct config *config, char path[STATE_DIR_MAX])
+/* Opens the folder and fills @path with what is at fault if that fails. */
+static int open_ocsp(const struct config *config, char path[STATE_DIR_MAX])
 {
 	int n = snprintf(path, STATE_DIR_MAX, "%s/ocsp", config->state_dir);
 	int dir = n < STATE_DIR_MAX ? open_state_dir(config->state_dir) :
 		  -ENAMETOOLONG;
-	int fd = dir < 0 ? dir : open_private(dir, "ocsp", config->stapler_uid,
-					      config->stapler_gid);
+	int fd;
 
-	if (fd < 0) {
+	if (dir < 0) {
+		snprintf(path, STATE_DIR_MAX, "%s", config->state_dir);
+		return dir;
+	}
+	fd = open_private(dir, "ocsp", config->stapler_uid,
+			  config->stapler_gid);
+	close(dir);
+	return fd;
+}
+
+/* Returns false when it is the folder that was there before. */
+static bool note_folder(struct state_dir *dir, int fd)
+{
+	bool first = !dir->error && !dir->ino;
+	struct stat st;
+
+	if (fstat(fd, &st) || (!dir->error && dir->ino == st.st_ino &&
+			       dir->dev == st.st_dev))
+		return false;
+	dir->dev = st.st_dev;
+	dir->ino = st.st_ino;
+	dir->error = 0;
+	if (!first)
+		log_info("event=state_dir_recovered folder=\"%s\" effect=\"OCSP "
+			 "responses are kept there from now on\"", dir->path);
+	return true;
+}
+
+static void note_failure(struct state_dir *dir, int err)
+{
+	if (err != dir->error)
 		log_warn("event=state_dir_failed folder=\"%s\" error=\"%s\" "
 			 "effect=\"OCSP responses are kept in memory only\" "
 			 "remedy=\"set state_dir: to a folder that can be "
-			 "written\"", dir < 0 ? config->state_dir : path,
-			 why(fd));
-		path[0] = '\0';
-	} else {
-		close(fd);
+			 "written\"", dir->path, why(err));
+	dir->error = err;
+	dir->path[0] = '\0';
+}
+
+bool state_dir_ocsp(const struct config *config, struct state_dir *dir)
+{
+	int fd = open_ocsp(config, dir->path);
+	bool another;
+
+	if (fd < 0) {
+		note_failure(dir, fd);
+		return false;
 	}
-	if (dir >= 0)
-		close(dir);
+	another = note_folder(dir, fd);
+	close(fd);
+	return another;
 }

@@ -4,6 +4,7 @@
 #define AGENT_STATE_DIR_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "config.h"
 
@@ -11,11 +12,25 @@
 #define STATE_DIR_MAX 4096
 
 /*
- * state_dir_ocsp - the folder of OCSP responses, made when it is missing
- * state_dir 0755 and whoever's it is, state_dir/ocsp 0700 and stapler_user's, and
- * a folder, not a link to one: the stapler is to write nowhere else.
- * @path: gets it; empty when it cannot be had, which is logged
+ * struct state_dir - the folder of OCSP responses; zeroed at first
+ * @path:       empty when it cannot be had
+ * @error:      why not, as -errno, so that a change is told once
+ * @dev, @ino:  which folder it is
  */
-void state_dir_ocsp(const struct config *config, char path[STATE_DIR_MAX]);
+struct state_dir {
+	char path[STATE_DIR_MAX];
+	int error;
+	dev_t dev;
+	ino_t ino;
+};
+
+/*
+ * state_dir_ocsp - have the folder, made when it is missing, and put right
+ * state_dir 0755 and whoever's it is, state_dir/ocsp 0700 and stapler_user's, and
+ * a folder, not a link to one: the stapler is to write nowhere else. To be called
+ * again when writing there fails. Logs that it cannot be had, or can be again.
+ * Returns whether there is one that is not the one that was there before.
+ */
+bool state_dir_ocsp(const struct config *config, struct state_dir *dir);
 
 #endif

@@ -754,6 +754,13 @@ static void play(const char *role)
 		_exit(3);
 	if (!strcmp(role, "garbage"))
 		send(3, "garbage", 7, 0);
+	if (!strcmp(role, "full")) {
+		answer.type = STAPLE_MSG_RESPONSE;
+		answer.response.store_error = -ENOENT;
+		staple_msg_send(3, &answer, 0);
+		staple_msg_send(3, &answer, 0);
+		answer = (struct staple_msg){ .type = STAPLE_MSG_ATTEMPT };
+	}
 	while (!strcmp(role, "deaf"))
 		pause();
 	for (;;) {
@@ -850,6 +857,35 @@ Test(staples, are_told_again_to_a_stapler_after_one_that_died, .fini = end)
 	cr_assert_neq(staples->child.pid, first);
 	wait_for_attempts(2);
 	cr_assert_str_eq(staples->staple[1].error, "held");
+}
+
+/* It can have no other folder than the one it began with. */
+Test(staples, get_another_stapler_when_there_is_another_folder, .fini = end)
+{
+	char folder[128], away[128];
+	pid_t first;
+
+	start_process("full");
+	first = staples->child.pid;
+	/* The folder is the same: that helps nobody. */
+	wait_for_attempts(1);
+	cr_assert_eq(metrics.value[METRIC_STAPLE_STORE_FAILURES], 2);
+	cr_assert_not(staples->renewing);
+	kill(first, SIGKILL);
+	reap();
+	snprintf(folder, sizeof(folder), "%s/ocsp", state);
+	snprintf(away, sizeof(away), "%s/away", state);
+	staples_tick(staples, staples->child.restart_ms);
+	first = staples->child.pid;
+	cr_assert_eq(rename(folder, away), 0);
+	reap();
+	cr_assert_eq(metrics.value[METRIC_STAPLER_RESTARTS], 1);
+	cr_assert_eq(access(folder, F_OK), 0);
+	staples_tick(staples, staples->child.restart_ms);
+	cr_assert(staples_running(staples));
+	cr_assert_neq(staples->child.pid, first);
+	wait_for_attempts(2);
+	rmdir(away);
 }
 
 Test(staples, replace_a_stapler_that_talks_nonsense, .fini = end)

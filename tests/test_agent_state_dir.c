@@ -5,7 +5,8 @@
 
 TestSuite(state_dir, .timeout = 10);
 
-static char dir[32], state[64], path[STATE_DIR_MAX];
+static char dir[32], state[64];
+static struct state_dir ocsp_dir;
 static struct config config = { .state_dir = state };
 
 static void start(void)
@@ -42,8 +43,8 @@ Test(state_dir, is_made_with_a_folder_of_the_staplers_own, .init = start,
 	unsigned int before = case_fds();
 
 	umask(077);
-	state_dir_ocsp(&config, path);
-	cr_assert_str_eq(path + strlen(dir), "/state/ocsp");
+	state_dir_ocsp(&config, &ocsp_dir);
+	cr_assert_str_eq(ocsp_dir.path + strlen(dir), "/state/ocsp");
 	expect("state", 0755, geteuid());
 	expect("state/ocsp", 0700, config.stapler_uid);
 	cr_assert_eq(case_fds(), before);
@@ -60,8 +61,8 @@ Test(state_dir, is_put_right_when_it_is_there, .init = start, .fini = stop)
 	cr_assert_eq(mkdir(ocsp, 0777), 0);
 	cr_assert_geq(fd = open(file, O_CREAT | O_WRONLY, 0600), 0);
 	close(fd);
-	state_dir_ocsp(&config, path);
-	cr_assert_str_eq(path, ocsp);
+	state_dir_ocsp(&config, &ocsp_dir);
+	cr_assert_str_eq(ocsp_dir.path, ocsp);
 	/* Its own mode is its owner's business. */
 	expect("state", 0711, geteuid());
 	expect("state/ocsp", 0700, config.stapler_uid);
@@ -78,8 +79,8 @@ Test(state_dir, never_follows_a_link, .init = start, .fini = stop)
 	cr_assert_eq(mkdir(elsewhere, 0755), 0);
 	cr_assert_eq(mkdir(state, 0755), 0);
 	cr_assert_eq(symlink("../elsewhere", ocsp), 0);
-	state_dir_ocsp(&config, path);
-	cr_expect_str_eq(path, "");
+	state_dir_ocsp(&config, &ocsp_dir);
+	cr_expect_str_eq(ocsp_dir.path, "");
 	expect("elsewhere", 0755, geteuid());
 }
 
@@ -99,22 +100,49 @@ Test(state_dir, may_be_impossible, .init = start, .fini = stop)
 	char ocsp[128];
 
 	make_file(state);
-	state_dir_ocsp(&config, path);
-	cr_expect_str_eq(path, "");
+	state_dir_ocsp(&config, &ocsp_dir);
+	cr_expect_str_eq(ocsp_dir.path, "");
 	unlink(state);
 
 	snprintf(ocsp, sizeof(ocsp), "%s/ocsp", state);
 	cr_assert_eq(mkdir(state, 0755), 0);
 	make_file(ocsp);
-	state_dir_ocsp(&config, path);
-	cr_expect_str_eq(path, "");
+	state_dir_ocsp(&config, &ocsp_dir);
+	cr_expect_str_eq(ocsp_dir.path, "");
 
 	other.state_dir = (char *)"/nowhere/at/all";
-	state_dir_ocsp(&other, path);
-	cr_expect_str_eq(path, "");
+	state_dir_ocsp(&other, &ocsp_dir);
+	cr_expect_str_eq(ocsp_dir.path, "");
 	memset(longest, 'a', sizeof(longest) - 1);
 	other.state_dir = longest;
-	state_dir_ocsp(&other, path);
-	cr_expect_str_eq(path, "");
+	state_dir_ocsp(&other, &ocsp_dir);
+	cr_expect_str_eq(ocsp_dir.path, "");
 	cr_assert_eq(case_fds(), before);
+}
+
+Test(state_dir, is_known_again_unless_it_is_another, .init = start,
+     .fini = stop)
+{
+	char ocsp[128], away[128];
+
+	snprintf(ocsp, sizeof(ocsp), "%s/ocsp", state);
+	snprintf(away, sizeof(away), "%s/elsewhere", dir);
+	cr_expect(state_dir_ocsp(&config, &ocsp_dir));
+	cr_expect_not(state_dir_ocsp(&config, &ocsp_dir));
+	cr_assert_eq(chmod(ocsp, 0500), 0);
+	cr_expect_not(state_dir_ocsp(&config, &ocsp_dir));
+	expect("state/ocsp", 0700, config.stapler_uid);
+	cr_assert_eq(rename(ocsp, away), 0);
+	cr_expect(state_dir_ocsp(&config, &ocsp_dir));
+	expect("state/ocsp", 0700, config.stapler_uid);
+	cr_expect_not(state_dir_ocsp(&config, &ocsp_dir));
+	/* While it was away, whoever used it may have lost it. */
+	cr_assert_eq(rmdir(ocsp), 0);
+	make_file(ocsp);
+	cr_expect_not(state_dir_ocsp(&config, &ocsp_dir));
+	cr_expect_str_eq(ocsp_dir.path, "");
+	cr_expect_eq(ocsp_dir.error, -ENOTDIR);
+	cr_assert_eq(unlink(ocsp), 0);
+	cr_expect(state_dir_ocsp(&config, &ocsp_dir));
+	cr_expect_str_eq(ocsp_dir.path, ocsp);
 }
