@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "log.h"
+#include "slot_store.h"
 
 uint32_t slot_random(void)
 {
@@ -99,27 +100,6 @@ static enum ocsp_verdict compare(const struct slot *slot,
 	return fresh->verdict == OCSP_REVOKED ? OCSP_OK : OCSP_OLDER;
 }
 
-static void store(struct slot *slot, struct slot_policy *policy,
-		  struct ocsp_bytes der)
-{
-	int err = policy->folder_error;
-
-	if (!err)
-		err = ocsp_store_write(&policy->files, slot->fingerprint, der);
-	slot->store_error = err;
-	if (err == policy->store_error)
-		return;
-	policy->store_error = err;
-	if (err)
-		log_warn("event=staple_store_failed folder=\"%s\" "
-			 "certificate=\"%s\" error=\"%s\" effect=\"new staples "
-			 "are kept in memory alone\"", policy->folder,
-			 slot->name, strerror(-err));
-	else
-		log_info("event=staple_store_recovered folder=\"%s\"",
-			 policy->folder);
-}
-
 /* To be said to master. Returns false when out of memory. */
 static bool hold(struct slot *slot, struct ocsp_bytes der,
 		 const struct slot_answer *answer)
@@ -205,17 +185,6 @@ static bool is_about_time(enum ocsp_verdict verdict)
 	}
 }
 
-static void log_refused(const struct slot *slot,
-			const struct slot_policy *policy, const char *error)
-{
-	char name[OCSP_STORE_NAME];
-
-	ocsp_store_name(slot->fingerprint, name);
-	log_warn("event=stored_staple_refused file=\"%s/%s\" certificate=\"%s\""
-		 " error=\"%s\" effect=\"the responder is asked\"",
-		 policy->folder, name, slot->name, error);
-}
-
 /* Returns whether it is held now. */
 static bool consider(struct slot *slot, const struct slot_policy *policy,
 		     struct ocsp_bytes der, int64_t now,
@@ -239,24 +208,6 @@ static bool consider(struct slot *slot, const struct slot_policy *policy,
 	return true;
 }
 
-/* Empty when there is nothing; what is wrong with it is logged. */
-static struct ocsp_bytes read_stored(const struct slot *slot,
-				     const struct slot_policy *policy)
-{
-	static uint8_t buf[OCSP_MAX_LEN + 1];
-	ssize_t n = -ENOENT;
-
-	if (!policy->folder_error)
-		n = ocsp_store_read(&policy->files, slot->fingerprint, buf);
-	if (n >= 0)
-		return (struct ocsp_bytes){ buf, (size_t)n };
-	if (n != -ENOENT)
-		log_refused(slot, policy, n == -EFBIG ? "it is longer than any "
-			    "OCSP response" : n == -EINVAL ?
-			    "it is not a regular file" : strerror((int)-n));
-	return (struct ocsp_bytes){ NULL, 0 };
-}
-
 static void take_stored(struct slot *slot, const struct slot_policy *policy,
 			struct ocsp_bytes stored, int64_t now)
 {
@@ -269,13 +220,13 @@ static void take_stored(struct slot *slot, const struct slot_policy *policy,
 		log_debug("event=stored_staple_untimely certificate=\"%s\" "
 			  "error=\"%s\"", slot->name, ocsp_reason(verdict));
 	else if (verdict && verdict != OCSP_REVOKED)
-		log_refused(slot, policy, ocsp_reason(verdict));
+		slot_store_refuse(slot, policy, ocsp_reason(verdict));
 }
 
 void slot_load(struct slot *slot, struct slot_policy *policy,
 	       struct ocsp_bytes master, int64_t now)
 {
-	struct ocsp_bytes stored = read_stored(slot, policy);
+	struct ocsp_bytes stored = slot_store_read(slot, policy);
 	enum ocsp_verdict verdict;
 
 	slot->untimely = false;
@@ -287,7 +238,7 @@ void slot_load(struct slot *slot, struct slot_policy *policy,
 		master.len = 0;
 	/* What master alone has could not be stored when it came. */
 	if (master.len && consider(slot, policy, master, now, &verdict))
-		store(slot, policy, master);
+		slot_store_write(slot, policy, master);
 	slot_look(slot, now);
 }
 
@@ -365,7 +316,7 @@ static bool adopt(struct slot *slot, struct slot_policy *policy,
 	if (!kept && (!same || slot->store_error)) {
 		if (!hold(slot, der, fresh))
 			return false;
-		store(slot, policy, der);
+		slot_store_write(slot, policy, der);
 	}
 	slot->latest = *fresh;
 	return true;
