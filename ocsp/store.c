@@ -139,6 +139,18 @@ static int close_written(const struct ocsp_files *files, int fd)
 	return ret == -EINTR ? 0 : ret;
 }
 
+/* A sandbox refuses to replace a folder with another error than the kernel. */
+static int rename_over(const struct ocsp_files *files, const char *from,
+		       const char *to)
+{
+	int ret = files->rename(files->dir, from, to);
+	struct stat st;
+
+	if (ret && !files->look(files->dir, to, &st) && S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return ret;
+}
+
 int ocsp_store_write(const struct ocsp_files *files,
 		     const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
 		     struct ocsp_bytes der)
@@ -159,7 +171,7 @@ int ocsp_store_write(const struct ocsp_files *files,
 	if (!ret)
 		ret = closed;
 	if (!ret)
-		ret = files->rename(files->dir, temp, name);
+		ret = rename_over(files, temp, name);
 	if (!ret)
 		return sync_file(files, files->dir);
 	files->unlink(files->dir, temp);

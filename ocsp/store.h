@@ -60,7 +60,7 @@ ssize_t ocsp_store_read(const struct ocsp_files *files,
  * the old one stays and the temporary file goes; only where the last fsync
  * fails, the new one is there already, but may not outlive a power failure.
  * Returns 0, -EFBIG (more than OCSP_MAX_LEN), -EEXIST (ten temporary files in
- * the way: sweep), or another -errno.
+ * the way: sweep), -EISDIR (a folder in the file's place), or another -errno.
  */
 int ocsp_store_write(const struct ocsp_files *files,
 		     const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],

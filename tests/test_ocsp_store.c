@@ -374,6 +374,15 @@ Test(ocsp_store, takes_ten_temporary_files_for_enough)
 	expect_stored("new", "after the sweep");
 }
 
+Test(ocsp_store, says_that_a_folder_is_in_the_way_whatever_the_kernel_does)
+{
+	cr_assert_eq(mkdirat(files.dir, MINE, 0700), 0);
+	cr_expect_eq(ocsp_store_write(&files, mine, bytes("a")), -EISDIR);
+	let_fail(RENAME, 1, -EACCES);
+	cr_expect_eq(ocsp_store_write(&fake, mine, bytes("a")), -EISDIR);
+	cr_expect_eq(count(), 1);
+}
+
 Test(ocsp_store, reads_regular_files_only_and_never_waits)
 {
 	int fd = openat(files.dir, "target", O_WRONLY | O_CREAT, 0600);
