@@ -34,8 +34,9 @@ TOOLS = $(call name,tools,,*)
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
 VECTORS = $(call name,tests/vectors,tests/,*)
-# Unit tests that need kTLS run once more where there is some.
-E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel
+# Unit tests that depend on the kernel run once more in the guests.
+E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
+	$(B)/tests/test_agent_sandbox
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
 FUZZ_SECONDS ?= 60
 
