@@ -79,6 +79,29 @@ int process_drop(uid_t uid, gid_t gid)
 	return 0;
 }
 
+void process_environ(char *const all[], char *kept[PROCESS_ENVIRON_MAX])
+{
+	static const char *const names[] = {
+		"LD_LIBRARY_PATH", "OPENSSL_CONF", "OPENSSL_MODULES",
+		"SSL_CERT_FILE", "SSL_CERT_DIR", "RES_OPTIONS", "LOCALDOMAIN",
+		"TZ", "TZDIR", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS",
+	};
+	size_t i, j, len, n = 0;
+
+	_Static_assert(sizeof(names) / sizeof(names[0]) < PROCESS_ENVIRON_MAX,
+		       "there is room for all and NULL");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		len = strlen(names[i]);
+		for (j = 0; all[j]; j++)
+			if (!strncmp(all[j], names[i], len) &&
+			    all[j][len] == '=')
+				break;
+		if (all[j])
+			kept[n++] = all[j];
+	}
+	kept[n] = NULL;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;

@@ -25,6 +25,15 @@ int process_limit(const struct config *config, unsigned int *slots,
  */
 int process_drop(uid_t uid, gid_t gid);
 
+/*
+ * process_environ - what of @all, see environ(7), a process may have that hears
+ * strangers: how libraries find files, names and the time, and no more, for in
+ * containers secrets are in the environment
+ * @kept: gets some of @all and NULL
+ */
+#define PROCESS_ENVIRON_MAX 16
+void process_environ(char *const all[], char *kept[PROCESS_ENVIRON_MAX]);
+
 /* process_keep - close every descriptor above 2 but @fds, which it sorts */
 void process_keep(int *fds, size_t n);
 

@@ -94,6 +94,7 @@ static int be_stapler(void *arg, int socket)
 	const struct config *config = s->setup.config;
 	char *argv[] = { (char *)"ktlsd", (char *)"--stapler",
 			 log_level >= LOG_L_DEBUG ? (char *)"-v" : NULL, NULL };
+	char *env[PROCESS_ENVIRON_MAX];
 	int err;
 
 	process_keep(&socket, 1);
@@ -103,7 +104,8 @@ static int be_stapler(void *arg, int socket)
 	fcntl(STAPLER_FD, F_SETFD, 0);
 	err = process_drop(config->stapler_uid, config->stapler_gid);
 	if (!err) {
-		execve("/proc/self/exe", argv, environ);
+		process_environ(environ, env);
+		execve("/proc/self/exe", argv, env);
 		err = -errno;
 	}
 	log_error("event=stapler_failed user=%s error=\"%s\"",

@@ -69,7 +69,7 @@ static void send_response(struct ocsp_bytes cert, unsigned int n)
 }
 
 /* Each REFRESH brings another; one that is given back is the last. */
-static void play(const char *role)
+static void play(void)
 {
 	static uint8_t buf[STAPLE_MSG_MAX], cert_buf[4096];
 	struct ocsp_bytes cert = { cert_buf, 0 };
@@ -77,9 +77,10 @@ static void play(const char *role)
 	struct staple_msg msg;
 	unsigned int n = 0;
 
-	while (!strcmp(role, "deaf"))
-		pause();
 	while (poll(&p, 1, -1) == 1 && staple_msg_recv(3, &msg, buf) == 1) {
+		/* What it is to play stands where a proxy's URL would. */
+		while (msg.type == STAPLE_MSG_OPTIONS && msg.part[1].len)
+			pause();
 		if (msg.type == STAPLE_MSG_SLOT)
 			memcpy(cert_buf, msg.part[2].data,
 			       cert.len = msg.part[2].len);
@@ -101,7 +102,7 @@ static void play(const char *role)
 __attribute__((constructor)) static void be_stapler(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "--stapler"))
-		play(getenv("STAPLER_PLAYS"));
+		play();
 }
 
 /* A port that is ours, and that another of us may listen at. */
@@ -124,7 +125,7 @@ static void start(const char *role)
 {
 	struct ktls_support support = { 0 };
 
-	setenv("STAPLER_PLAYS", role, 1);
+	config.ocsp.proxy = (char *)role;
 	case_make_dir(dir);
 	snprintf(state, sizeof(state), "%s/state", dir);
 	snprintf(control_path, sizeof(control_path), "%s/control", dir);
@@ -147,7 +148,7 @@ static void start(const char *role)
 
 static void start_good(void)
 {
-	start("stapler");
+	start(NULL);
 }
 
 static void start_deaf(void)

@@ -166,6 +166,26 @@ static void keep_a_low_one(void)
 	CHECK(case_fds() == 4);
 }
 
+Test(process, keeps_of_the_environment_only_what_libraries_need)
+{
+	char *const all[] = {
+		(char *)"API_TOKEN=secret", (char *)"TZ=UTC",
+		(char *)"TZ_TOKEN=secret", (char *)"OPENSSL_CONF=/etc/o",
+		(char *)"NOTIFY_SOCKET=/run/notify", (char *)"LD_PRELOAD=/l.so",
+		(char *)"TZ=again", (char *)"XTZ=1", (char *)"TZDIR", (char *)"",
+		(char *)"SSL_CERT_FILE=", NULL,
+	};
+	char *none[] = { NULL }, *kept[PROCESS_ENVIRON_MAX];
+
+	process_environ(all, kept);
+	cr_assert_str_eq(kept[0], "OPENSSL_CONF=/etc/o");
+	cr_assert_str_eq(kept[1], "SSL_CERT_FILE=");
+	cr_assert_str_eq(kept[2], "TZ=UTC");
+	cr_assert_null(kept[3]);
+	process_environ(none, kept);
+	cr_assert_null(kept[0]);
+}
+
 Test(process, keeps_the_descriptors_it_is_told_to_and_no_other)
 {
 	case_in_child(keep_two);
