@@ -101,6 +101,13 @@ int64_t ocsp_refresh_in(const struct ocsp_times *times, int64_t fresh,
 	return within_max(pick(w, random), i);
 }
 
+/* As much of a Retry-After as does not cost a staple. */
+static uint64_t heeded(int64_t retry_after, int64_t left)
+{
+	return smaller(positive(retry_after),
+		       left > 0 ? (uint64_t)left / 2 : LAST_RETRY);
+}
+
 int64_t ocsp_retry_in(unsigned int failures, int64_t left,
 		      int64_t retry_after, const struct ocsp_intervals *i,
 		      uint32_t random)
@@ -114,5 +121,5 @@ int64_t ocsp_retry_in(unsigned int failures, int64_t left,
 	if (left > 0)
 		w.to = smaller(w.to, (uint64_t)left / 4);
 	w.to = greater(w.to, w.from);
-	return within_max(positive(retry_after) + pick(w, random), i);
+	return within_max(heeded(retry_after, left) + pick(w, random), i);
 }

@@ -39,7 +39,9 @@ int64_t ocsp_refresh_in(const struct ocsp_times *times, int64_t fresh,
  * Full jitter: anything up to a limit that doubles from 2 s to an hour (or
  * @i->max if less), at least one second. While a staple is held the limit is
  * no more than a quarter of what it has left, so that several attempts remain.
- * @retry_after is waited for in full before that, up to @i->max in all.
+ * @retry_after is waited for before that, but no longer than half of what the
+ * staple has left, or an hour without one: over plain http anyone between can
+ * say that a responder wants to be left alone. Up to @i->max in all.
  */
 int64_t ocsp_retry_in(unsigned int failures, int64_t left,
 		      int64_t retry_after, const struct ocsp_intervals *i,

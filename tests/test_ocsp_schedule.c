@@ -141,10 +141,19 @@ Test(ocsp_schedule, backs_off_from_two_seconds_to_an_hour)
 		/* Retry-After */
 		{ 1, 0, 0, &usual, 1, 2 },
 		{ 1, 0, 120, &usual, 121, 122 },
-		{ 1, 60, 120, &usual, 121, 122 },
-		{ 1, 0, DAY, &usual, DAY, DAY },
-		{ 1, 0, INT64_MAX, &usual, DAY, DAY },
-		{ 1, 0, INT64_MAX, &wide, INT64_MAX, INT64_MAX },
+		{ 1, 0, HOUR, &usual, HOUR + 1, HOUR + 2 },
+		{ 1, 0, HOUR + 1, &usual, HOUR + 1, HOUR + 2 },
+		{ 1, 0, DAY, &usual, HOUR + 1, HOUR + 2 },
+		{ 1, -1, INT64_MAX, &usual, HOUR + 1, HOUR + 2 },
+		{ 1, 0, INT64_MAX, &wide, HOUR + 1, HOUR + 2 },
+		{ 1, 250, 120, &usual, 121, 122 },
+		{ 1, 60, 120, &usual, 31, 32 },
+		{ 20, 60, 120, &usual, 31, 45 },
+		{ 1, 1, 120, &usual, 1, 1 },
+		{ 1, 8 * HOUR, DAY, &usual, 4 * HOUR + 1, 4 * HOUR + 2 },
+		{ 1, 7 * DAY, DAY, &usual, DAY, DAY },
+		{ 1, INT64_MAX, INT64_MAX, &wide, INT64_MAX / 2 + 1,
+		  INT64_MAX / 2 + 2 },
 		{ 1, 0, INT64_MIN, &usual, 1, 2 },
 		{ 1, 0, 120, &quick, 10, 10 },
 	};
@@ -229,7 +238,7 @@ Test(ocsp_schedule, keeps_its_promises_whatever_goes_in)
 Test(ocsp_schedule, retries_within_bounds_whatever_goes_in)
 {
 	struct ocsp_intervals i;
-	int64_t wait, left, retry_after;
+	int64_t wait, left, retry_after, cap;
 	int n;
 
 	for (n = 0; n < 2000000; n++) {
@@ -241,7 +250,10 @@ Test(ocsp_schedule, retries_within_bounds_whatever_goes_in)
 		cr_assert_geq(wait, 1);
 		cr_assert_leq(wait, i.max);
 		if (retry_after > 0) {
-			cr_assert(wait >= retry_after || wait == i.max);
+			cap = left > 0 ? left / 2 : 3600;
+			cr_assert(wait >= retry_after || wait >= cap ||
+				  wait == i.max);
+			cr_assert_leq(wait, cap + (left > 3 ? left / 4 : 3600));
 			continue;
 		}
 		cr_assert_leq(wait, 3600);
