@@ -200,6 +200,7 @@ static void begin_wait(struct staples *s, uint64_t now)
 
 	s->settle_by_ms = now + wait_ms;
 	s->load_by_ms = now + later(wait_ms, STAPLES_LOAD_MS);
+	s->load_end_ms = now + later(wait_ms, STAPLES_LOAD_ALL_MS);
 }
 
 uint64_t staples_tick(struct staples *s, uint64_t now)

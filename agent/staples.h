@@ -49,7 +49,8 @@ const struct delivery_list *staples_list(const struct staples *staples);
  * staples_settled - may ktlsd begin to listen?
  * Once what was stored is here, and each slot has a staple, or (unless it must
  * have one) its first attempt is over; in any case after ocsp.start_wait, unless
- * what was stored is still coming. Logs, once, when that was too short.
+ * what was stored is still coming, and then after a minute. Logs, once, when
+ * that was too short.
  */
 bool staples_settled(struct staples *staples, uint64_t now_ms);
 

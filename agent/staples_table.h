@@ -30,9 +30,10 @@ struct staple {
 
 /*
  * What is stored is waited for, however short start_wait is, while it comes; so
- * long from one to the next.
+ * long from one to the next, and so long in all unless start_wait is longer.
  */
 #define STAPLES_LOAD_MS 10000
+#define STAPLES_LOAD_ALL_MS 60000
 
 /*
  * A stapler that says nothing for so long is asked whether it is there; when it
@@ -70,7 +71,8 @@ struct staples {
 
 	bool loaded, gave_up;
 	size_t n_unsettled;
-	uint64_t load_by_ms, settle_by_ms;
+	uint64_t settle_by_ms, load_by_ms;
+	uint64_t load_end_ms;		/* load_by_ms is never later */
 
 	uint64_t failures[FETCH_RESULTS];
 	uint8_t buf[STAPLE_MSG_MAX];

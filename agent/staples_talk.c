@@ -148,6 +148,8 @@ static void settle(struct staples *s, struct staple *staple)
 		return;
 	staple->settled = true;
 	s->n_unsettled--;
+	if (load_by_ms > s->load_end_ms)
+		load_by_ms = s->load_end_ms;
 	if (load_by_ms > s->load_by_ms)
 		s->load_by_ms = load_by_ms;
 }

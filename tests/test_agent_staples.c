@@ -408,6 +408,29 @@ Test(staples, wait_as_long_as_what_is_stored_keeps_coming, .init = start,
 	cr_expect(staples_settled(staples, loop_now_ms()));
 }
 
+Test(staples, wait_for_what_is_stored_for_a_minute_in_all, .init = start,
+     .fini = stop)
+{
+	uint64_t now = loop_now_ms();
+
+	cr_expect_geq(staples->load_end_ms, now + 50000);
+	cr_expect_leq(staples->load_end_ms, now + 60000);
+	/* Of that minute, 55 seconds have gone by. */
+	staples->load_by_ms -= 5000;
+	staples->load_end_ms -= 55000;
+	staples->settle_by_ms -= 5000;
+	say_response(0, 10, 1000, OCSP_OK, 0);
+	cr_expect_not(staples_settled(staples, staples->load_end_ms - 1));
+	cr_expect(staples_settled(staples, now + 5000));
+}
+
+Test(staples, wait_for_what_is_stored_as_long_as_for_responses, .fini = stop)
+{
+	config.ocsp.start_wait_ms = 3600000;
+	start();
+	cr_expect_geq(staples->load_end_ms, loop_now_ms() + 3590000);
+}
+
 Test(staples, settle_when_the_stapler_says_nothing_at_all, .init = start,
      .fini = stop)
 {
