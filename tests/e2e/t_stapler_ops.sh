@@ -188,6 +188,7 @@ replaced() {
 }
 old=$(worker_pids)
 kill -KILL $old
+wait_for 20 replaced $old # those that die may still reset a connection
 is "new workers staple, the stapler being stopped" "$(stapled_once site.test)" \
 	valid
 kill -CONT "$(stapler_pid)"
@@ -195,12 +196,11 @@ nap 1.1
 refreshed
 is "what it brings then is stapled" "$(seen site.test)" \
 	"valid $(this_known site.test)"
-wait_for 20 replaced $old
 old=$(worker_pids)
 kill -KILL $old
+wait_for 20 replaced $old
 is "what came after the start, new workers staple, too" \
 	"$(seen site.test)" "valid $(this_known site.test)"
-wait_for 20 replaced $old
 check "which is delivered" wait_for 20 staple_is site.test delivered yes
 kill -STOP "$(stapler_pid)"
 started=$SECONDS
