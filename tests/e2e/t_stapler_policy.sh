@@ -61,6 +61,22 @@ counted "missing: serve: no handshake fails" \
 kill_ktlsd
 rm -r "$DIR/state"
 
+# ---- must, and a file ------------------------------------------------------
+
+responder_mode ok,for=6
+openssl ocsp -issuer "$STAPLE_PKI/ca.pem" -cert "$STAPLE_PKI/must.pem" \
+	-no_nonce -url "$RESPONDER_URL" -respout "$DIR/must.der" -noverify \
+	>/dev/null 2>&1 || bail "no response"
+up_with must staple="$DIR/must.der"
+is "a file: it is stapled" "$(stapled_once must.test)" valid
+is "a file: no stapler" "$(stapler_pid)$(ctl staples)" ""
+refused() {
+	[[ $(stapled_once must.test) == failed:*alert-internal-error ]]
+}
+check "a file: past its end, who must have one is refused" wait_for 20 refused
+is "a file: who does not ask is served" "$(unasked must)" "$UNASKED"
+kill_ktlsd
+
 # ---- nobody to ask ---------------------------------------------------------
 
 up_with bare
@@ -116,7 +132,7 @@ for_good() {
 	conf_with site ocsp='min_interval: 1m' "${@:2}"
 	again
 }
-for_good 15
+for_good 10
 responder_mode revoked,for=600
 for _ in 1 2 3; do
 	refreshed
