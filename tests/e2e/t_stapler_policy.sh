@@ -95,7 +95,7 @@ kill_ktlsd
 up_with bare staple=must
 matches "no OCSP URL, but must: a warning names the file and the key" \
 	"$(complaints)" \
-	"event=no_responder at=$DIR/ktlsd.conf:[0-9:]+ certificate=\"bare.test\" .*responder:"
+	"event=no_responder at=$DIR/ktlsd.conf:[^ ]* certificate=\"bare.test\" .*responder:"
 kill_ktlsd
 up_with must staple=off
 is "off: not even what must be stapled is" "$(stapled_once must.test)" none
@@ -109,8 +109,9 @@ leaf="chain=$STAPLE_PKI/site.pem"
 up_with site "$leaf"
 is "no issuer: no staple" "$(stapled_once site.test)" none
 is "no issuer: one line" "$(complaints | wc -l)" 1
+event='warn event=issuer_missing at=[^ ]* certificate="site.test"'
 matches "no issuer: with the file and the key" "$(complaints)" \
-	"warn event=issuer_missing at=[^ ]* certificate=\"site.test\" .*$STAPLE_PKI/site.pem .*issuer:"
+	"$event .*$STAPLE_PKI/site.pem .*issuer:"
 kill_ktlsd
 up_with site "$leaf" issuer="$STAPLE_PKI/ca.pem"
 is "issuer: it is stapled" "$(stapled_once site.test)" valid
@@ -139,8 +140,9 @@ for _ in 1 2 3; do
 done
 is "revoked: keep: the good one goes on" "$(stapled_once site.test)" valid
 is "revoked: one line" "$(logged event=staple_revoked)" 1
+event='error event=staple_revoked certificate="site.test"'
 matches "revoked: and a loud one" "$(complaints)" \
-	"error event=staple_revoked certificate=\"site.test\" responder=$RESPONDER_URL/site error=\"[^\"]*is revoked\" effect="
+	"$event responder=$RESPONDER_URL/site error=\"[^\"]*is revoked\" effect="
 is "revoked: ktlsctl shows it" "$(staple_state site.test status) $(
 	staple_state site.test verdict)" "revoked revoked"
 counters
