@@ -169,6 +169,32 @@ bool staples_running(const struct staples *s)
 	return s->child.pid;
 }
 
+/* The first that are waited for; more would make the line too long. */
+#define NAMED 3
+
+static void name_unsettled(const struct staples *s, char *names, size_t len)
+{
+	size_t i, n = 0, at = 0;
+
+	names[0] = '\0';
+	for (i = 0; i < s->list.n && n < NAMED && at < len; i++)
+		if (!s->staple[i].settled)
+			at += (size_t)snprintf(names + at, len - at, "%s%s",
+					       n++ ? "; " : "",
+					       s->staple[i].slot->name);
+}
+
+static void log_unsettled(const struct staples *s)
+{
+	char names[512];
+
+	name_unsettled(s, names, sizeof(names));
+	log_warn("event=start_wait_over certificates=%zu error=\"%s\" "
+		 "first=\"%s\"", s->n_unsettled, s->loaded ?
+		 "these have no OCSP response yet" :
+		 "the stapler has not read what is stored", names);
+}
+
 bool staples_settled(struct staples *s, uint64_t now)
 {
 	if (!s->list.n || s->gave_up || (s->loaded && !s->n_unsettled))
@@ -177,10 +203,7 @@ bool staples_settled(struct staples *s, uint64_t now)
 	    (!s->loaded && now < s->load_by_ms))
 		return false;
 	s->gave_up = true;
-	log_warn("event=start_wait_over certificates=%zu error=\"%s\"",
-		 s->n_unsettled, s->loaded ?
-		 "these have no OCSP response yet" :
-		 "the stapler has not read what is stored");
+	log_unsettled(s);
 	return true;
 }
 

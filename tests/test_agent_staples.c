@@ -6,6 +6,7 @@
 #include "agent/staples_table.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "agent/loop.h"
@@ -381,6 +382,53 @@ Test(staples, settle_after_the_wait_at_the_latest, .init = start, .fini = stop)
 	cr_expect_not(staples_settled(staples, due - 1));
 	cr_expect(staples_settled(staples, due));
 	cr_expect(staples_settled(staples, now), "and it stays so");
+}
+
+/* What staples_settled() logs. */
+static const char *said(uint64_t now)
+{
+	static char text[2048];
+	int old = dup(STDERR_FILENO), file = memfd_create("log", MFD_CLOEXEC);
+	ssize_t n;
+
+	dup2(file, STDERR_FILENO);
+	cr_expect(staples_settled(staples, now));
+	dup2(old, STDERR_FILENO);
+	close(old);
+	n = pread(file, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	close(file);
+	return text;
+}
+
+Test(staples, name_the_first_that_were_waited_for_in_vain, .fini = stop)
+{
+	static char names[5][300];
+	size_t i;
+
+	start_with(5);
+	for (i = 0; i < 5; i++) {
+		sprintf(names[i], "%zu.test", i);
+		slots[i].name = names[i];
+	}
+	say_loaded();
+	say_response(0, 10, 1000, OCSP_OK, 0);
+	cr_expect(strstr(said(staples->settle_by_ms), "certificates=4 error=\""
+			 "these have no OCSP response yet\" "
+			 "first=\"1.test; 2.test; 3.test\"\n"));
+	cr_expect_str_eq(said(staples->settle_by_ms), "", "only once");
+}
+
+Test(staples, name_what_is_waited_for_however_long_it_is, .fini = stop)
+{
+	static char name[300];
+	size_t i;
+
+	start_with(5);
+	memset(name, 'x', sizeof(name) - 1);
+	for (i = 0; i < 5; i++)
+		slots[i].name = name;
+	cr_expect(strstr(said(staples->load_by_ms), "xxx; xxx"));
 }
 
 Test(staples, are_not_settled_before_anything_began, .init = start,
