@@ -51,6 +51,36 @@ static bool is_past(enum ocsp_verdict verdict)
 	       verdict == OCSP_DELEGATE_EXPIRED;
 }
 
+/* So it is, too, to a machine that has not been told the time yet. */
+static bool is_ahead(enum ocsp_verdict verdict)
+{
+	return verdict == OCSP_NOT_YET || verdict == OCSP_PRODUCED_LATER ||
+	       verdict == OCSP_DELEGATE_NOT_YET;
+}
+
+/* As ocsp_check(), and one that will be right is, with a warning. */
+static enum ocsp_verdict check_staple(const char *file,
+				      struct ocsp_bytes response,
+				      struct ocsp_bytes leaf,
+				      struct ocsp_bytes issuer,
+				      struct ocsp_times *times)
+{
+	const struct ocsp_limits *limits = &ocsp_default_limits;
+	int64_t now = time(NULL), produced;
+	enum ocsp_verdict verdict = ocsp_check(response, leaf, issuer, limits,
+					       now, times);
+	const char *reason = ocsp_reason(verdict);
+
+	if (!is_ahead(verdict) || !ocsp_produced(response, &produced))
+		return verdict;
+	verdict = ocsp_check(response, leaf, issuer, limits, produced, times);
+	if (verdict == OCSP_OK)
+		log_warn("event=staple_not_yet file=\"%s\" error=\"%s: "
+			 "certificates are sent without it until then, or "
+			 "until the clock is right\"", file, reason);
+	return verdict;
+}
+
 static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 {
 	static uint8_t der[OCSP_MAX_LEN + 1];
@@ -74,8 +104,8 @@ static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 			  "file with issuer:\"", file, config->chain);
 	if (err)
 		return false;
-	verdict = ocsp_check(response, hs_cert_der(cert, 0), issuer,
-			     &ocsp_default_limits, time(NULL), &times);
+	verdict = check_staple(file, response, hs_cert_der(cert, 0), issuer,
+			       &times);
 	free(owned);
 	if (is_past(verdict)) {
 		log_warn("event=staple_expired file=\"%s\" error=\"%s: "

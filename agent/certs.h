@@ -49,7 +49,9 @@ struct certs {
  * @pairs: versions and ciphers to offer, see struct hs_config
  * Logs what is wrong, one line per finding, each with its file. A staple FILE
  * that is past its nextUpdate is left out with a warning, as it would be were
- * ktlsd already running; one that was never right is an error.
+ * ktlsd already running; so is one whose time is to come, until it does, for
+ * machines may be told the time after the start. One that is never right is an
+ * error.
  * Returns NULL after an error.
  */
 struct certs *certs_load(const struct config *config, unsigned int pairs);

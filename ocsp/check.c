@@ -271,6 +271,19 @@ static enum ocsp_verdict (*const checks[])(struct check *c) = {
 	check_status,
 };
 
+bool ocsp_produced(struct ocsp_bytes der, int64_t *at)
+{
+	OCSP_BASICRESP *basic = NULL;
+	bool ok;
+
+	ERR_set_mark();
+	ok = ocsp_parse(der, &basic) == OCSP_OK &&
+	     ocsp_der_time(OCSP_resp_get0_produced_at(basic), at);
+	OCSP_BASICRESP_free(basic);
+	ERR_pop_to_mark();
+	return ok;
+}
+
 enum ocsp_verdict ocsp_check(struct ocsp_bytes der, struct ocsp_bytes leaf,
 			     struct ocsp_bytes issuer,
 			     const struct ocsp_limits *limits, int64_t now,

@@ -76,6 +76,13 @@ enum ocsp_verdict ocsp_check(struct ocsp_bytes der, struct ocsp_bytes leaf,
 			     struct ocsp_times *times);
 
 /*
+ * ocsp_produced - when a response says that it was signed, whoever said so
+ * A "now" for ocsp_check() where the clock may be behind: what is right was right
+ * then. Returns whether it can be parsed, and *@at is set.
+ */
+bool ocsp_produced(struct ocsp_bytes der, int64_t *at);
+
+/*
  * ocsp_compare - is a response newer than the one held, both for one
  * certificate and both OCSP_OK?
  * OCSP_OK: it replaces the one held, with a later thisUpdate, or the same and a

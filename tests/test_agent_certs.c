@@ -114,8 +114,9 @@ static void write_staple(int status, long from, long to)
 	cr_assert(OCSP_basic_add1_status(basic, id, status, 0,
 					 status == V_OCSP_CERTSTATUS_REVOKED ?
 						 when : NULL, this, next));
+	X509_gmtime_adj((ASN1_TIME *)OCSP_resp_get0_produced_at(basic), from);
 	cr_assert(OCSP_basic_sign(basic, ca, ca_key, EVP_sha256(), NULL,
-				  OCSP_NOCERTS));
+				  OCSP_NOCERTS | OCSP_NOTIME));
 	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
 	len = i2d_OCSP_RESPONSE(response, &der);
 	f = fopen(staple, "w");
@@ -132,13 +133,13 @@ static void write_staple(int status, long from, long to)
 	cert.staple_file = staple;
 }
 
-/* What a client that asks for a staple is told. */
-static enum hs_staple stapled(struct hs_ctx *ctx)
+/* What a client that asks for a staple is told, @seconds from now. */
+static enum hs_staple stapled_in(struct hs_ctx *ctx, long seconds)
 {
 	struct hs_info info;
 
 	duo.ctx = ctx;
-	duo.now = time(NULL);
+	duo.now = time(NULL) + seconds;
 	SSL_CTX_set_verify(duo.client_ctx, SSL_VERIFY_NONE, NULL);
 	duo_connect(&duo);
 	SSL_set_tlsext_status_type(duo.client, TLSEXT_STATUSTYPE_ocsp);
@@ -147,6 +148,11 @@ static enum hs_staple stapled(struct hs_ctx *ctx)
 	duo_disconnect(&duo);
 	duo.ctx = NULL;
 	return info.staple;
+}
+
+static enum hs_staple stapled(struct hs_ctx *ctx)
+{
+	return stapled_in(ctx, 0);
 }
 
 Test(certs, makes_a_context_for_every_listener, .init = start, .fini = stop)
@@ -232,6 +238,23 @@ Test(certs, starts_without_a_staple_that_is_past, .init = start, .fini = stop)
 	certs_free(certs);
 }
 
+Test(certs, staples_a_response_that_is_ahead_when_its_time_has_come,
+     .init = start, .fini = stop)
+{
+	struct certs *certs;
+
+	write_staple(V_OCSP_CERTSTATUS_GOOD, HOUR, 2 * HOUR);
+	certs = load();
+	cr_assert(certs, "%s", said());
+	cr_expect(strstr(said(), "warn event=staple_not_yet"), "%s", said());
+	cr_expect(strstr(said(), cert.staple_file), "%s", said());
+	cr_expect_neq(stapled_in(certs->contexts[0], 0), HS_STAPLE_SENT);
+	cr_expect_eq(stapled_in(certs->contexts[0], HOUR + 1), HS_STAPLE_SENT);
+	cr_expect_neq(stapled_in(certs->contexts[0], 2 * HOUR + 10),
+		      HS_STAPLE_SENT);
+	certs_free(certs);
+}
+
 static void refuses(const char *what)
 {
 	cr_expect_null(load(), "%s", what);
@@ -248,8 +271,10 @@ Test(certs, refuses_a_staple_that_was_never_right, .init = start,
 
 	write_staple(V_OCSP_CERTSTATUS_REVOKED, -HOUR, HOUR);
 	refuses("revoked");
-	write_staple(V_OCSP_CERTSTATUS_GOOD, HOUR, 2 * HOUR);
-	refuses("of the future");
+	write_staple(V_OCSP_CERTSTATUS_REVOKED, HOUR, 2 * HOUR);
+	refuses("revoked in the future");
+	write_staple(V_OCSP_CERTSTATUS_GOOD, 2 * HOUR, HOUR);
+	refuses("over before it begins");
 	write_staple(V_OCSP_CERTSTATUS_GOOD, -HOUR, HOUR);
 	cr_assert_eq(truncate(staple, 100), 0);
 	refuses("truncated");

@@ -415,6 +415,28 @@ Test(ocsp_check, stands_any_now_and_leaves_no_error_behind)
 	OPENSSL_free((void *)der.data);
 }
 
+Test(ocsp_check, says_when_a_response_was_produced)
+{
+	struct ocsp_bytes der =
+		make_response(&pki, &(struct response_order){
+				      .produced = 1234 });
+	int64_t at = 0;
+
+	ERR_clear_error();
+	cr_expect(ocsp_produced(der, &at));
+	cr_expect_eq(at, NOW + 1234);
+	der.len--;
+	cr_expect_not(ocsp_produced(der, &at));
+	der.len = 0;
+	cr_expect_not(ocsp_produced(der, &at));
+	cr_expect_eq(ERR_peek_error(), 0);
+	OPENSSL_free((void *)der.data);
+	der = make_response(&pki, &(struct response_order){
+				    .raw_produced = "20231114211320+0000" });
+	cr_expect_not(ocsp_produced(der, &at));
+	OPENSSL_free((void *)der.data);
+}
+
 Test(ocsp_check, keeps_to_the_limits_it_is_given)
 {
 	static const struct {
