@@ -28,10 +28,10 @@ static struct ocsp_bytes to_der(X509 *cert)
 	return der;
 }
 
-/* Which of @chain has issued @cert, by names and key identifiers; -1: none. */
-static int find_issuer(STACK_OF(X509) *chain, X509 *cert)
+/* Who has issued @cert by names and key identifiers, the next from @i; or -1. */
+static int next_issuer(STACK_OF(X509) *chain, X509 *cert, int i)
 {
-	for (int i = 0; i < sk_X509_num(chain); i++) {
+	for (; i < sk_X509_num(chain); i++) {
 		X509 *candidate = sk_X509_value(chain, i);
 
 		if (candidate != cert &&
@@ -39,6 +39,33 @@ static int find_issuer(STACK_OF(X509) *chain, X509 *cert)
 			return i;
 	}
 	return -1;
+}
+
+static bool has_signed(X509 *issuer, X509 *cert)
+{
+	bool ok;
+
+	ERR_set_mark();
+	ok = X509_verify(cert, X509_get0_pubkey(issuer)) == 1;
+	ERR_pop_to_mark();
+	return ok;
+}
+
+/*
+ * Which of @chain has issued @cert; -1: none. Several CAs may have one name, as
+ * after a change of keys, and certificates need not have key identifiers.
+ * Signatures take as long as all else about a certificate, so a choice only is
+ * made by them.
+ */
+static int find_issuer(STACK_OF(X509) *chain, X509 *cert)
+{
+	int i = next_issuer(chain, cert, 0);
+
+	if (i < 0 || next_issuer(chain, cert, i + 1) < 0)
+		return i;
+	while (i >= 0 && !has_signed(sk_X509_value(chain, i), cert))
+		i = next_issuer(chain, cert, i + 1);
+	return i;
 }
 
 /* A root speaks for itself: nobody could revoke it. */

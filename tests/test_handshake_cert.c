@@ -130,6 +130,63 @@ Test(cert, finds_its_issuer_in_another_file)
 	duo_fini(&d);
 }
 
+/* A file of these; NULL ends them early. */
+static void write_all(const char *path, X509 *const certs[3])
+{
+	FILE *f = fopen(path, "w");
+
+	for (size_t i = 0; i < 3 && certs[i]; i++)
+		cr_assert(PEM_write_X509(f, certs[i]));
+	fclose(f);
+}
+
+/* Its owner may have made a new key, and certificates say less than they could. */
+Test(cert, tells_issuers_of_one_name_by_their_signatures)
+{
+	EVP_PKEY *key = pki_key("P-256");
+	X509 *twin = pki_cert(key, "Test CA", NULL, key, 30);
+	X509 *third = pki_cert(key, "Test CA", NULL, key, 60);
+	struct ocsp_bytes issuer;
+	char error[300] = "";
+	X509 *leaf, *ca, *got;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	duo_ctx(&d);
+	leaf = parse(hs_cert_der(d.cert, 0));
+	ca = parse(hs_cert_issuer(d.cert, 0));
+	for (size_t i = 0; i < 2; i++) {
+		write_all(d.pki.ca, (X509 *[3]){ i ? ca : twin, i ? twin : ca });
+		issuer = hs_read_issuer(d.cert, 0, d.pki.ca, error,
+					sizeof(error));
+		got = parse(issuer);
+		cr_expect(got && !X509_cmp(got, ca));
+		X509_free(got);
+		free((void *)issuer.data);
+	}
+	write_all(d.pki.ca, (X509 *[3]){ twin, third });
+	issuer = hs_read_issuer(d.cert, 0, d.pki.ca, error, sizeof(error));
+	cr_expect_null(issuer.data);
+	cr_expect(strstr(error, "has issued the one of localhost"), "%s",
+		  error);
+	cr_expect_eq(ERR_peek_error(), 0);
+	hs_ctx_free(d.ctx);
+	hs_cert_free(d.cert);
+	d.ctx = NULL;
+	write_all(d.pki.chain, (X509 *[3]){ leaf, twin, ca });
+	d.cert = hs_cert_load(d.pki.chain, d.pki.key, error, sizeof(error));
+	cr_assert(d.cert, "%s", error);
+	got = parse(hs_cert_issuer(d.cert, 0));
+	cr_expect(got && !X509_cmp(got, ca));
+	X509_free(got);
+	X509_free(leaf);
+	X509_free(ca);
+	X509_free(twin);
+	X509_free(third);
+	EVP_PKEY_free(key);
+	duo_fini(&d);
+}
+
 Test(cert, reading_an_issuer_names_the_file_that_cannot_be_read)
 {
 	struct ocsp_bytes der;
