@@ -99,6 +99,43 @@ static void check_end(struct config_reader *r, yaml_parser_t *parser,
 	yaml_document_delete(&second);
 }
 
+static int by_chain(const void *a, const void *b)
+{
+	const struct config_cert *x = *(const struct config_cert *const *)a;
+	const struct config_cert *y = *(const struct config_cert *const *)b;
+	int order = strcmp(x->chain, y->chain);
+
+	/* They stand in one array, in the order of the file. */
+	return order ? order : (x > y) - (x < y);
+}
+
+/* By their chains, users and metrics tell certificates from each other. */
+static void check_chains(struct config_reader *r)
+{
+	const struct config *config = r->config;
+	const struct config_cert **sorted =
+		calloc(config->n_certs + 1, sizeof(struct config_cert *));
+	yaml_mark_t mark = { 0 };
+	size_t i, n = 0;
+
+	r->no_memory |= !sorted;
+	for (i = 0; sorted && i < config->n_certs; i++)
+		if (config->certs[i].chain)
+			sorted[n++] = &config->certs[i];
+	if (n)
+		qsort(sorted, n, sizeof(*sorted), by_chain);
+	for (i = 1; i < n && !config_too_many_errors(r); i++) {
+		if (strcmp(sorted[i - 1]->chain, sorted[i]->chain))
+			continue;
+		mark.line = sorted[i]->mark.line - 1;
+		mark.column = sorted[i]->mark.column - 1;
+		config_error(r, &mark, "chain", "expected a file that the "
+			     "certificate on line %u does not name, found the "
+			     "same", sorted[i - 1]->mark.line);
+	}
+	free(sorted);
+}
+
 static void read_document(struct config_reader *r, const char *text, size_t len)
 {
 	static const yaml_mark_t start;
@@ -122,6 +159,7 @@ static void read_document(struct config_reader *r, const char *text, size_t len)
 			     "expected a mapping of keys, found an empty file");
 	} else {
 		config_read_mapping(r, "YAML", &config_keys, root, r->config);
+		check_chains(r);
 		check_end(r, &parser, text, len);
 	}
 	yaml_document_delete(&document);

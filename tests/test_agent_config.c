@@ -271,6 +271,29 @@ Test(agent_config, follows_anchors)
 	config_free(c);
 }
 
+Test(agent_config, refuses_a_chain_that_comes_twice)
+{
+	static const struct config_case cases[] = {
+		{ ROUTES LISTENERS "certificates:\n"
+		  "- {chain: b, key: k}\n"
+		  "- {chain: a, key: k}\n"
+		  "-  {chain: b, key: l}\n"
+		  "- {chain: c, key: k}\n"
+		  "- {chain: b, key: m}\n",
+		  "etc/f:6:4: chain: expected a file that the certificate on "
+		  "line 4 does not name, found the same\n"
+		  "etc/f:8:3: chain: expected a file that the certificate on "
+		  "line 6 does not name, found the same\n" },
+		{ ROUTES LISTENERS "certificates:\n"
+		  "- {key: k}\n"
+		  "- {key: k}\n",
+		  "etc/f:4:3: chain: expected this key here, found none\n"
+		  "etc/f:5:3: chain: expected this key here, found none\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
 Test(agent_config, refuses_what_is_no_single_yaml_document)
 {
 	static const struct config_case cases[] = {
