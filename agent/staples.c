@@ -19,10 +19,30 @@
 /* What a stapler gets to end when it is told to. */
 #define STOP_MS 2000
 
+/* It reads what strangers send, and shall get at nothing when that goes wrong. */
+static void warn_of_account(const struct config *config)
+{
+	const char *why = NULL;
+
+	if (!config->stapler_uid)
+		why = "that account may do everything";
+	else if (config->stapler_uid == config->uid)
+		why = "workers, which have the private keys, are of that "
+		      "account, too";
+	if (why)
+		log_warn("event=stapler_user_unsafe key=stapler_user user=%s "
+			 "error=\"%s\" remedy=\"give the stapler an account "
+			 "of its own\"", config->stapler_user, why);
+}
+
 bool staples_check(const struct config *config, const struct certs *certs)
 {
-	if (!certs->n_slots || geteuid() || config->stapler_uid != (uid_t)-1)
+	if (!certs->n_slots || geteuid())
 		return true;
+	if (config->stapler_uid != (uid_t)-1) {
+		warn_of_account(config);
+		return true;
+	}
 	log_error("event=stapler_impossible key=stapler_user error=\"there is "
 		  "no account %s, and certificates need OCSP responses\" "
 		  "remedy=\"create it with useradd --system %s, name another, "

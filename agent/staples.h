@@ -35,7 +35,10 @@ struct staples_setup {
 	int socket;
 };
 
-/* staples_check - is there all that a stapler needs? Logs what is missing. */
+/*
+ * staples_check - is there all that a stapler needs? Logs what is missing, and
+ * warns of an account that is not the stapler's alone.
+ */
 bool staples_check(const struct config *config, const struct certs *certs);
 
 /* NULL when out of memory. Nothing runs before the first staples_tick(). */

@@ -134,6 +134,37 @@ static void stop(void)
 	close(loop);
 }
 
+/* What is logged between the two. */
+static int log_file, old_stderr;
+
+static void log_begin(void)
+{
+	log_file = memfd_create("log", MFD_CLOEXEC);
+	old_stderr = dup(STDERR_FILENO);
+	dup2(log_file, STDERR_FILENO);
+}
+
+static const char *log_end(void)
+{
+	static char text[2048];
+	ssize_t n;
+
+	dup2(old_stderr, STDERR_FILENO);
+	close(old_stderr);
+	n = pread(log_file, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	close(log_file);
+	return text;
+}
+
+/* What staples_settled() logs. */
+static const char *said(uint64_t now)
+{
+	log_begin();
+	cr_expect(staples_settled(staples, now));
+	return log_end();
+}
+
 /* The next thing that the stapler hears, or 0 and -errno as they come. */
 static int hear(struct staple_msg *msg)
 {
@@ -382,23 +413,6 @@ Test(staples, settle_after_the_wait_at_the_latest, .init = start, .fini = stop)
 	cr_expect_not(staples_settled(staples, due - 1));
 	cr_expect(staples_settled(staples, due));
 	cr_expect(staples_settled(staples, now), "and it stays so");
-}
-
-/* What staples_settled() logs. */
-static const char *said(uint64_t now)
-{
-	static char text[2048];
-	int old = dup(STDERR_FILENO), file = memfd_create("log", MFD_CLOEXEC);
-	ssize_t n;
-
-	dup2(file, STDERR_FILENO);
-	cr_expect(staples_settled(staples, now));
-	dup2(old, STDERR_FILENO);
-	close(old);
-	n = pread(file, text, sizeof(text) - 1, 0);
-	text[n > 0 ? n : 0] = '\0';
-	close(file);
-	return text;
 }
 
 Test(staples, name_the_first_that_were_waited_for_in_vain, .fini = stop)
@@ -786,6 +800,29 @@ Test(staples, ask_a_stapler_that_has_much_to_read, .init = start, .fini = stop)
 	staples_tick(staples, now + MINUTE);
 	staples_tick(staples, now + 2 * MINUTE);
 	cr_assert_not(staples->talking);
+}
+
+static const char *said_of_accounts(uid_t workers, uid_t stapler_uid)
+{
+	config.uid = workers;
+	config.stapler_uid = stapler_uid;
+	log_begin();
+	cr_expect(staples_check(&config, &certs));
+	return log_end();
+}
+
+Test(staples, warn_of_an_account_that_is_not_the_staplers_alone, .init = start,
+     .fini = stop)
+{
+	if (geteuid())
+		cr_skip_test("root only");
+	cr_expect_str_eq(said_of_accounts(1, 2), "");
+	cr_expect(strstr(said_of_accounts(2, 2), "warn event=stapler_user_"
+			 "unsafe key=stapler_user user=nobody error=\"workers"));
+	cr_expect(strstr(said_of_accounts(2, 0), "may do everything"));
+	cr_expect(strstr(said_of_accounts(0, 0), "may do everything"));
+	certs.n_slots = 0;
+	cr_expect_str_eq(said_of_accounts(2, 2), "");
 }
 
 /* --- processes ----------------------------------------------------------- */

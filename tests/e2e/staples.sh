@@ -268,10 +268,11 @@ logs() {
 log_line() {
 	grep -m 1 -E "$1" "$KTLSD_LOG"
 }
-# complaints - its warnings and errors, but for what this machine lacks
+# complaints - its warnings and errors, but for what this machine lacks: here
+# workers and stapler are nobody, both
 complaints() {
 	grep -E '^[^ ]+ (warn|error) ' "$KTLSD_LOG" |
-		grep -v event=ktls_unavailable
+		grep -vE 'event=(ktls_unavailable|stapler_user_unsafe)'
 }
 # log_ms EVENT - when, in milliseconds since the epoch
 log_ms() {
