@@ -102,11 +102,8 @@ static bool skip_to_extensions(struct ocsp_bytes *tbs)
 	return true;
 }
 
-/*
- * libcrypto's X509 would decode the key, too: 0.1 ms each time, and these are
- * questions that are asked several times about each of thousands.
- */
-static int read_extensions(struct ocsp_bytes cert, X509_EXTENSIONS **list)
+/* From DER of at most 64 KiB. */
+static int find_extensions(struct ocsp_bytes cert, X509_EXTENSIONS **list)
 {
 	struct ocsp_bytes all, tbs, tagged;
 	const uint8_t *p;
@@ -125,7 +122,33 @@ static int read_extensions(struct ocsp_bytes cert, X509_EXTENSIONS **list)
 	if (*list && p == tagged.data + tagged.len)
 		return 0;
 	sk_X509_EXTENSION_pop_free(*list, X509_EXTENSION_free);
+	*list = NULL;
 	return -EINVAL;
+}
+
+/*
+ * libcrypto's X509 would decode the key, too: 0.1 ms each time, and these are
+ * questions that are asked several times about each of thousands. But it takes
+ * what ours does not: longer ones, and such BER as clients take as well.
+ */
+static int read_extensions(struct ocsp_bytes cert, X509_EXTENSIONS **list)
+{
+	const X509_EXTENSIONS *found;
+	X509 *parsed;
+	int ret;
+
+	if (!find_extensions(cert, list))
+		return 0;
+	parsed = ocsp_parse_cert(cert);
+	if (!parsed)
+		return -EINVAL;
+	found = X509_get0_extensions(parsed);
+	if (found)
+		*list = sk_X509_EXTENSION_deep_copy(found, X509_EXTENSION_dup,
+						    X509_EXTENSION_free);
+	ret = found && !*list ? -EINVAL : 0;
+	X509_free(parsed);
+	return ret;
 }
 
 static int find_url(const X509_EXTENSIONS *list, unsigned int skip,

@@ -258,6 +258,83 @@ Test(ocsp_cert, finds_extensions_behind_all_that_may_be_before_them)
 			     cases[i].want, "case %zu", i);
 }
 
+static void extend(X509 *cert, int nid, const char *value)
+{
+	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	MUST(ext && X509_add_ext(cert, ext, -1));
+	X509_EXTENSION_free(ext);
+}
+
+/* With a URL, a feature, and a comment of as many bytes. */
+static struct ocsp_bytes commented(size_t len)
+{
+	X509 *cert = cert_make(&(struct cert_order){
+		.name = "leaf", .key = pki.leaf_key, .md = EVP_sha256() });
+	char *comment = calloc(1, len + 1);
+	struct ocsp_bytes der;
+
+	memset(comment, 'x', len);
+	extend(cert, NID_netscape_comment, comment);
+	extend(cert, NID_info_access, "OCSP;URI:http://a.test/");
+	extend(cert, NID_tlsfeature, "status_request");
+	MUST(X509_sign(cert, pki.leaf_key, EVP_sha256()));
+	der = cert_bytes(cert);
+	X509_free(cert);
+	free(comment);
+	return der;
+}
+
+Test(ocsp_cert, reads_certificates_of_any_size)
+{
+	static const size_t sizes[] = { 1, 60000, 65535, 65536, 200000 };
+	char url[OCSP_URL_MAX];
+	struct ocsp_bytes der;
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		der = commented(sizes[i]);
+		ERR_clear_error();
+		cr_expect_eq(ocsp_responder(der, 0, url), 0, "%zu", sizes[i]);
+		cr_expect_str_eq(url, "http://a.test/");
+		cr_expect_eq(ocsp_responder(der, 1, url), -ENOENT);
+		cr_expect(ocsp_must_staple(der));
+		der.len--;
+		cr_expect_eq(ocsp_responder(der, 0, url), -EINVAL);
+		cr_expect_not(ocsp_must_staple(der));
+		cr_expect_eq(ERR_peek_error(), 0);
+		OPENSSL_free((void *)der.data);
+	}
+}
+
+/* The outermost SEQUENCE with its length in a byte more than needed. */
+static struct ocsp_bytes loosened(struct ocsp_bytes der)
+{
+	struct ocsp_bytes ber = { OPENSSL_malloc(der.len + 1), der.len + 1 };
+	uint8_t *bytes = (uint8_t *)ber.data;
+
+	MUST(bytes && der.data[1] == 0x82);
+	memcpy(bytes, "\x30\x83\0", 3);
+	memcpy(bytes + 3, der.data + 2, der.len - 2);
+	OPENSSL_free((void *)der.data);
+	return ber;
+}
+
+Test(ocsp_cert, reads_what_is_not_quite_der)
+{
+	struct ocsp_bytes ber = loosened(commented(300));
+	char url[OCSP_URL_MAX];
+
+	cr_expect_eq(ocsp_responder(ber, 0, url), 0);
+	cr_expect_str_eq(url, "http://a.test/");
+	cr_expect(ocsp_must_staple(ber));
+	OPENSSL_free((void *)ber.data);
+	ber = loosened(cert_bytes(pki.leaf));
+	cr_expect_eq(ocsp_responder(ber, 0, url), -ENOENT);
+	cr_expect_not(ocsp_must_staple(ber));
+	OPENSSL_free((void *)ber.data);
+}
+
 Test(ocsp_cert, sees_must_staple_among_other_features)
 {
 	static const struct {
