@@ -31,9 +31,19 @@ struct certs_slot {
 };
 
 /*
+ * struct certs_unasked - a certificate that should be stapled and has no slot
+ * @why:  a sentence; NULL: it has one, or should not be stapled
+ * @must: as there
+ */
+struct certs_unasked {
+	const char *why;
+	bool must;
+};
+
+/*
  * struct certs - all that was loaded
- * @cert:     by the index of config's certs
- * @contexts: by the index of config's listeners
+ * @cert, @unasked: by the index of config's certs
+ * @contexts:       by the index of config's listeners
  */
 struct certs {
 	struct hs_cert **cert;
@@ -42,6 +52,7 @@ struct certs {
 	size_t n_contexts;
 	struct certs_slot *slots;	/* by certificate, then depth */
 	size_t n_slots;
+	struct certs_unasked *unasked;
 };
 
 /*

@@ -174,6 +174,11 @@ static int add(const struct config *config, struct certs *certs,
 						 sizeof(*slots)) : NULL;
 	if (ret == 1 && !slots)
 		ret = -ENOMEM;
+	if (!ret && !depth)
+		certs->unasked[cert] = (struct certs_unasked){
+			slot.urls ? "its issuer is not known" :
+			"it names no OCSP responder, nor does responder:",
+			slot.must };
 	if (ret != 1) {
 		slot_free(&slot);
 		return ret;
@@ -188,6 +193,11 @@ int slots_find(const struct config *config, struct certs *certs)
 	unsigned int i, depth;
 	int err = 0;
 
+	certs->unasked = calloc(certs->n + 1, sizeof(*certs->unasked));
+	if (!certs->unasked) {
+		log_error("event=start_failed error=\"out of memory\"");
+		return -ENOMEM;
+	}
 	for (i = 0; i < certs->n && !err; i++) {
 		enum config_staple policy = config->certs[i].staple;
 		unsigned int n = hs_cert_depths(certs->cert[i]);
@@ -207,4 +217,5 @@ void slots_free(struct certs *certs)
 	for (i = 0; i < certs->n_slots; i++)
 		slot_free(&certs->slots[i]);
 	free(certs->slots);
+	free(certs->unasked);
 }

@@ -28,7 +28,7 @@ int slots_issuer(const struct config_cert *config, const struct hs_cert *cert,
 		 uint8_t **owned);
 
 /*
- * slots_find - fill certs->slots, once certs->cert is complete
+ * slots_find - fill certs->slots and ->unasked, once certs->cert is complete
  * A position without a responder has none, which is as it should be; one whose
  * issuer is not known is logged. Returns 0, or -errno, logged.
  */

@@ -71,8 +71,9 @@ void staples_stop(struct staples *staples);
 bool staples_running(const struct staples *staples);
 
 /*
- * For control.h: staples_print - a line for each slot; staples_refresh - ask now
- * for those of the chain file or certificate @name, NULL: all
+ * For control.h: staples_print - a line for each certificate, and for each slot
+ * of an intermediate one; staples_refresh - ask now for those of the chain file
+ * or certificate @name, NULL: all
  */
 void staples_print(const struct staples *staples, FILE *out);
 void staples_refresh(struct staples *staples, const char *name, FILE *out);

@@ -73,20 +73,18 @@ static void print_hex(FILE *out, const uint8_t bytes[OCSP_FINGERPRINT_LEN])
 	}
 }
 
-static void print_held(const struct staples *s, size_t i, int64_t now,
-		       FILE *out)
+/* @times: of a response, NULL: there is none */
+static void print_held(const char *status, bool delivered,
+		       const struct ocsp_times *times, int64_t now, FILE *out)
 {
-	const struct delivery_item *item = &s->list.item[i];
-	bool held = item->generation, ok = holds(item, now);
-
-	fprintf(out, " status=%s delivered=%s", s->staple[i].revoked ?
-		"revoked" : ok ? "good" : "none",
-		held && s->setup.everywhere(s->setup.arg, i) ? "yes" : "no");
-	print_time(out, " this_update", held, item->times.this_update);
-	print_time(out, " next_update", held, item->times.next_update);
-	if (held)
+	fprintf(out, " status=%s delivered=%s", status,
+		delivered ? "yes" : "no");
+	print_time(out, " this_update", times, times ? times->this_update : 0);
+	print_time(out, " next_update", times, times ? times->next_update : 0);
+	if (times)
 		fprintf(out, " seconds_left=%" PRId64,
-			ok ? item->times.next_update - now : 0);
+			ocsp_holds(times, SKEW, now) ?
+				times->next_update - now : 0);
 	else
 		fputs(" seconds_left=-", out);
 }
@@ -107,24 +105,86 @@ static void print_attempt(const struct staple *staple, FILE *out)
 	print_time(out, " next_attempt", staple->planned, staple->next);
 }
 
+static void print_cert(const struct staples *s, size_t cert,
+		       unsigned int depth, const uint8_t *fingerprint,
+		       const char *policy, FILE *out)
+{
+	print_text(out, "certificate", s->setup.config->certs[cert].chain,
+		   false);
+	print_text(out, " name", hs_cert_name(s->setup.certs->cert[cert]),
+		   false);
+	fprintf(out, " position=%u fingerprint=", depth);
+	print_hex(out, fingerprint);
+	fprintf(out, " policy=%s", policy);
+}
+
+static void print_slot(const struct staples *s, size_t i, int64_t now,
+		       FILE *out)
+{
+	const struct delivery_item *item = &s->list.item[i];
+	const struct staple *staple = &s->staple[i];
+	bool held = item->generation;
+
+	print_cert(s, staple->slot->cert, staple->slot->depth,
+		   staple->fingerprint, staple->slot->must ? "must" : "auto",
+		   out);
+	print_held(staple->revoked ? "revoked" : holds(item, now) ? "good" :
+		   "none", held && s->setup.everywhere(s->setup.arg, i),
+		   held ? &item->times : NULL, now, out);
+	print_attempt(staple, out);
+	fputc('\n', out);
+}
+
+static const char *why_no_file(const struct ocsp_times *times, int64_t now)
+{
+	if (!times)
+		return "the response in its file was past at the start";
+	if (ocsp_holds(times, SKEW, now))
+		return NULL;
+	return ocsp_reason(now < times->next_update ? OCSP_NOT_YET :
+						      OCSP_EXPIRED);
+}
+
+/* A leaf for which nothing is fetched. */
+static void print_unfetched(const struct staples *s, size_t cert, int64_t now,
+			    FILE *out)
+{
+	const struct certs_unasked *unasked = &s->setup.certs->unasked[cert];
+	enum config_staple staple = s->setup.config->certs[cert].staple;
+	const struct hs_cert *c = s->setup.certs->cert[cert];
+	bool is_file = staple == CONFIG_STAPLE_FILE;
+	uint8_t fingerprint[OCSP_FINGERPRINT_LEN];
+	struct ocsp_times found, *times;
+
+	times = hs_cert_staple_times(c, 0, &found) ? &found : NULL;
+	ocsp_fingerprint(hs_cert_der(c, 0), fingerprint);
+	print_cert(s, cert, 0, fingerprint, is_file ? "file" :
+		   staple == CONFIG_STAPLE_OFF ? "off" :
+		   unasked->must ? "must" : "auto", out);
+	print_held(times && ocsp_holds(times, SKEW, now) ? "good" : "none",
+		   times, times, now, out);
+	fputs(" responder=- last_attempt=- result=- verdict=-", out);
+	print_text(out, " error", is_file ? why_no_file(times, now) :
+		   unasked->why, true);
+	fputs(" next_attempt=-\n", out);
+}
+
+/* Slots come by certificate; those between have none, or not for the leaf. */
 void staples_print(const struct staples *s, FILE *out)
 {
 	int64_t now = wall_clock();
-	size_t i;
+	size_t i, cert = 0;
 
 	for (i = 0; i < s->list.n; i++) {
-		const struct staple *staple = &s->staple[i];
+		const struct certs_slot *slot = s->staple[i].slot;
 
-		print_text(out, "certificate", chain(s, staple), false);
-		print_text(out, " name", cert_name(s, staple), false);
-		fprintf(out, " position=%u fingerprint=", staple->slot->depth);
-		print_hex(out, staple->fingerprint);
-		fprintf(out, " policy=%s", staple->slot->must ? "must" :
-			"auto");
-		print_held(s, i, now, out);
-		print_attempt(staple, out);
-		fputc('\n', out);
+		while (cert < slot->cert + !!slot->depth)
+			print_unfetched(s, cert++, now, out);
+		print_slot(s, i, now, out);
+		cert = slot->cert + 1;
 	}
+	while (cert < s->setup.certs->n)
+		print_unfetched(s, cert++, now, out);
 }
 
 void staples_refresh(struct staples *s, const char *name, FILE *out)

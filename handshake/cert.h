@@ -66,6 +66,10 @@ struct ocsp_bytes hs_read_issuer(const struct hs_cert *cert,
 int hs_cert_set_staple(struct hs_cert *cert, unsigned int depth,
 		       struct ocsp_bytes der, const struct ocsp_times *times);
 
+/* hs_cert_staple_times - of the one that is set; false and nothing without one */
+bool hs_cert_staple_times(const struct hs_cert *cert, unsigned int depth,
+			  struct ocsp_times *times);
+
 /*
  * hs_cert_require_staple - without a leaf's staple that holds, a client that asks
  * for it is refused with the alert internal_error, HS_F_STAPLE

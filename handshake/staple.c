@@ -31,6 +31,16 @@ int hs_cert_set_staple(struct hs_cert *cert, unsigned int depth,
 	return 0;
 }
 
+bool hs_cert_staple_times(const struct hs_cert *cert, unsigned int depth,
+			  struct ocsp_times *times)
+{
+	const struct hs_response *r = &cert->positions[depth].response;
+
+	if (r->len)
+		*times = r->times;
+	return r->len;
+}
+
 void hs_cert_require_staple(struct hs_cert *cert, bool required)
 {
 	cert->staple_required = required;

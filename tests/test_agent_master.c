@@ -46,7 +46,7 @@ static struct certs_slot slot = {
 	.urls_len = 10,
 };
 static struct duo duo;
-static struct certs certs = { &duo.cert, 1, &duo.ctx, 1, &slot, 1 };
+static struct certs certs = { &duo.cert, 1, &duo.ctx, 1, &slot, 1, NULL };
 static struct sockaddr_in bound;
 static int port_fd;
 static pid_t pid;

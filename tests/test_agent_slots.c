@@ -147,6 +147,13 @@ Test(slots, a_certificate_has_one_if_it_can_be_asked_about, .init = start,
 		if (certs->n_slots)
 			cr_expect_eq(certs->slots[0].must, cases[i].slot_must,
 				     "%s", cases[i].name);
+		cr_expect_eq(!certs->unasked[0].why, certs->n_slots ||
+			     cert.staple == CONFIG_STAPLE_OFF, "%s",
+			     cases[i].name);
+		if (certs->unasked[0].why)
+			cr_expect_eq(certs->unasked[0].must, cases[i].must ||
+				     cert.staple == CONFIG_STAPLE_MUST, "%s",
+				     cases[i].name);
 		if (cases[i].says)
 			cr_expect(strstr(said(), cases[i].says), "%s: %s",
 				  cases[i].name, said());

@@ -579,6 +579,98 @@ Test(staples, are_shown_one_by_line, .init = start, .fini = stop)
 	cr_expect(strstr(shown(staples_print), "status=revoked"));
 }
 
+/* The line of the certificate @i, from its policy on. */
+static const char *policy_of(size_t i)
+{
+	static char line[1024];
+	const char *text = shown(staples_print);
+
+	while (i-- && text)
+		text = strchr(text, '\n') + 1;
+	text = strstr(text, " policy=") + 1;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
+	return line;
+}
+
+/* @age, @left: in seconds */
+static void set_file(size_t i, int64_t age, int64_t left)
+{
+	int64_t now = time(NULL);
+	struct ocsp_times times = { now - age, now + left };
+
+	cr_assert_eq(hs_cert_set_staple(certs_cert[i], 0,
+					(struct ocsp_bytes){ bytes, 100 },
+					&times), 0);
+}
+
+Test(staples, are_shown_for_certificates_that_nobody_is_asked_about,
+     .fini = stop)
+{
+#define NOTHING " responder=- last_attempt=- result=- verdict=- error="
+#define NONE "status=none delivered=no this_update=- next_update=- " \
+	     "seconds_left=-" NOTHING
+	static struct certs_unasked unasked[2] = {
+		{ "it names none", false }, { "its issuer is missing", true },
+	};
+
+	certs.unasked = unasked;
+	start_with(0);
+	cr_expect_eq(strstr(shown(staples_print), "certificate="),
+		     shown(staples_print));
+	cr_expect_str_eq(policy_of(0), "policy=auto " NONE
+			 "\"it names none\" next_attempt=-");
+	cr_expect_str_eq(policy_of(1), "policy=must " NONE
+			 "\"its issuer is missing\" next_attempt=-");
+
+	memset(unasked, 0, sizeof(unasked));
+	config_certs[0].staple = CONFIG_STAPLE_OFF;
+	config_certs[1].staple = CONFIG_STAPLE_FILE;
+	cr_expect_str_eq(policy_of(0), "policy=off " NONE "- next_attempt=-");
+	cr_expect_str_eq(policy_of(1), "policy=file " NONE "\"the response in "
+			 "its file was past at the start\" next_attempt=-");
+	set_file(1, 100, 5000);
+	cr_expect(strstr(policy_of(1), "=file status=good delivered=yes this_"
+			 "update=2"), "%s", policy_of(1));
+	cr_expect(strstr(policy_of(1), NOTHING "- next_attempt=-"));
+	set_file(1, 100, 0);
+	cr_expect(strstr(policy_of(1), "=file status=none delivered=yes"));
+	cr_expect(strstr(policy_of(1), " seconds_left=0 "));
+	cr_expect(strstr(policy_of(1), ocsp_reason(OCSP_EXPIRED)));
+	set_file(1, -1000, 2000);
+	cr_expect(strstr(policy_of(1), "=file status=none delivered=yes"));
+	cr_expect(strstr(policy_of(1), ocsp_reason(OCSP_NOT_YET)));
+}
+
+static size_t lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+Test(staples, are_shown_in_the_order_of_the_certificates, .fini = stop)
+{
+	static struct certs_unasked unasked[2];
+	const char *text;
+
+	certs.unasked = unasked;
+	start_with(1);
+	cr_expect_eq(lines(shown(staples_print)), 2);
+	slots[0].cert = 1;
+	text = shown(staples_print);
+	cr_expect_eq(lines(text), 2);
+	cr_expect_lt(strstr(text, pki.chain), strstr(text, "/etc/other"));
+	/* An intermediate one's comes behind its leaf's, which has none. */
+	slots[0].depth = 1;
+	text = shown(staples_print);
+	cr_expect_eq(lines(text), 3);
+	cr_expect(strstr(text, "position=1"));
+	cr_expect_lt(strstr(strstr(text, "/etc/other"), "position=0"),
+		     strstr(text, "position=1"));
+}
+
 Test(staples, are_measured, .init = start, .fini = stop)
 {
 	static const struct {

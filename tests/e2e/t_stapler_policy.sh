@@ -69,7 +69,9 @@ openssl ocsp -issuer "$STAPLE_PKI/ca.pem" -cert "$STAPLE_PKI/must.pem" \
 	>/dev/null 2>&1 || bail "no response"
 up_with must staple="$DIR/must.der"
 is "a file: it is stapled" "$(stapled_once must.test)" valid
-is "a file: no stapler" "$(stapler_pid)$(ctl staples)" ""
+is "a file: no stapler" "$(stapler_pid)" ""
+is "a file: as ktlsctl shows" "$(staple_state must.test policy) $(
+	staple_state must.test status)" "file good"
 refused() {
 	[[ $(stapled_once must.test) == failed:*alert-internal-error ]]
 }
@@ -83,7 +85,8 @@ up_with bare
 is "no OCSP URL: no staple" "$(stapled_once bare.test)" none
 is "no OCSP URL: no complaint" "$(complaints)" ""
 is "no OCSP URL: no stapler" "$(stapler_pid)" ""
-is "no OCSP URL: nothing to show" "$(ctl staples)" ""
+matches "no OCSP URL: which ktlsctl shows" "$(ctl staples)" \
+	'policy=auto status=none .* error="it names no OCSP responder'
 is "no OCSP URL: nothing to refresh" "$(ctl refresh)" \
 	"asked for 0 OCSP responses"
 check_fails "no OCSP URL: no folder" ls -d "$DIR/state"
@@ -100,6 +103,7 @@ kill_ktlsd
 up_with must staple=off
 is "off: not even what must be stapled is" "$(stapled_once must.test)" none
 is "off: no stapler" "$(stapler_pid)$(complaints)" ""
+is "off: as ktlsctl shows" "$(staple_state must.test policy)" off
 kill_ktlsd
 
 # ---- the issuer ------------------------------------------------------------
