@@ -1120,7 +1120,7 @@ Test(staples, replace_a_stapler_that_hangs, .fini = end)
 	staples_tick(staples, now + 2 * MINUTE);
 	reap();
 	cr_assert_eq(metrics.value[METRIC_STAPLER_RESTARTS], 1);
-	setenv("STAPLER_PLAYS", "stapler", 1);
+	config.ocsp.proxy = (char *)"stapler";
 	staples_tick(staples, staples->child.restart_ms);
 	cr_assert_neq(staples->child.pid, first);
 	wait_for_attempts(1);
