@@ -6,6 +6,7 @@
 #include "agent/master.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/un.h>
 
 #include "agent/loop.h"
@@ -77,6 +78,8 @@ static void play(void)
 	struct staple_msg msg;
 	unsigned int n = 0;
 
+	/* A test that fails leaves it behind, with the pipe of its output. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (poll(&p, 1, -1) == 1 && staple_msg_recv(3, &msg, buf) == 1) {
 		/* What it is to play stands where a proxy's URL would. */
 		while (msg.type == STAPLE_MSG_OPTIONS && msg.part[1].len)
