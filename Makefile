@@ -89,7 +89,7 @@ unit: $(TESTS)
 vectors: $(VECTORS)
 	@tests/vectors/run
 e2e: all $(E2E) $(E2E_UNIT)
-	@tests/e2e/run
+	@tests/e2e/lanes
 guest: all $(E2E) $(E2E_UNIT)
 	@tests/guest/run
 san:

@@ -199,7 +199,8 @@ trap 'exit 143' TERM
 # ---- ktlsd -----------------------------------------------------------------
 
 # config [KEY=VALUE...] - print a configuration with one listener and route
-# "web". Keys: workers user stapler_user (nobody) state_dir ($DIR/state) ktls
+# "web". Keys: workers user ($WORKERS_USER, or nobody) stapler_user (nobody)
+# state_dir ($DIR/state) ktls
 # chain key staple ($PKI/good.der) issuer bind alpn tickets backlog handoff queue
 # hold_timeout handshake_timeout drain_timeout; `cert=LINE` adds a line to the
 # certificate (cert='responder: http://127.0.0.1:80/'), `ocsp=LINE` one below
@@ -211,7 +212,8 @@ config() {
 	local staple=$PKI/good.der issuer='' bind=127.0.0.1:0 tickets=2
 	local alpn='[http/1.1]' backlog=4096 handoff=$DIR/web.sock queue=1024
 	local hold_timeout=30s handshake_timeout=10s drain_timeout=5s
-	local user=nobody stapler_user=nobody state_dir=$DIR/state certs=''
+	local user=${WORKERS_USER:-nobody} stapler_user=nobody certs=''
+	local state_dir=$DIR/state
 	local cert=() ocsp=() route=() top=() arg
 	for arg; do
 		case $arg in

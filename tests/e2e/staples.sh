@@ -269,7 +269,7 @@ log_line() {
 	grep -m 1 -E "$1" "$KTLSD_LOG"
 }
 # complaints - its warnings and errors, but for what this machine lacks: here
-# workers and stapler are nobody, both
+# workers and stapler can be nobody, both
 complaints() {
 	grep -E '^[^ ]+ (warn|error) ' "$KTLSD_LOG" |
 		grep -vE 'event=(ktls_unavailable|stapler_user_unsafe)'

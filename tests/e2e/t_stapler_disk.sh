@@ -101,7 +101,7 @@ no_folder() {
 	is_stapled "$what: there are staples"
 	ask_again
 	said "$what: nothing else is said" \
-		'event=(sta(te|ple)_|message_|stapler_)' 1
+		'event=(sta(te|ple)_|message_|stapler_[^u])' 1
 	stop_ktlsd
 }
 
