@@ -19,7 +19,7 @@
 /* What a stapler gets to end when it is told to. */
 #define STOP_MS 2000
 
-/* It reads what strangers send, and shall get at nothing when that goes wrong. */
+/* It reads what strangers send; when that goes wrong it must get at nothing. */
 static void warn_of_account(const struct config *config)
 {
 	const char *why = NULL;

@@ -28,7 +28,7 @@ static struct ocsp_bytes to_der(X509 *cert)
 	return der;
 }
 
-/* Who has issued @cert by names and key identifiers, the next from @i; or -1. */
+/* Who issued @cert by names and key ids, the next from @i on; or -1. */
 static int next_issuer(STACK_OF(X509) *chain, X509 *cert, int i)
 {
 	for (; i < sk_X509_num(chain); i++) {

@@ -201,6 +201,7 @@ counted "the stapler never had to be started again" \
 	ktlsd_stapler_restarts_total 0
 counted "nor did a worker" ktlsd_worker_restarts_total 0
 start='listening|ready|start_wait_over|consumer_registered|ktls_unavailable'
+start+='|stapler_user_unsafe'
 is "nothing else is logged than what is known of staples" \
 	"$(sed -n 's/.*event=\([a-z_]*\) .*/\1/p' "$KTLSD_LOG" | sort -u |
 		grep -vxE "$start|staple_(failing|recovered|revoked|lost)")" ""
