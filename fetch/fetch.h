@@ -51,7 +51,8 @@ const char *fetch_result_word(enum fetch_result result); /* "no-connection" */
  * only that one brought a response
  * @verdict: with FETCH_ANSWER, and never OCSP_OK without; OCSP_OK, OCSP_REVOKED
  *           and OCSP_UNKNOWN fill @times
- * @der:     with FETCH_ANSWER; the bytes live until the next call on the fetch
+ * @der:     with FETCH_ANSWER, as it came but for certificates of no use (see
+ *           ocsp_trim()); the bytes live until the next call on the fetch
  * @error:   empty for OCSP_OK; otherwise a whole sentence without the responder's
  *           URL, with address, HTTP status and libcurl's words where they help
  */

@@ -6,6 +6,7 @@
 
 #include "fetch/internal.h"
 #include "fetch/text.h"
+#include "ocsp/trim.h"
 
 static const char *const words[] = {
 	[FETCH_ANSWER] = "answer",
@@ -158,6 +159,9 @@ static void check(struct fetch_transfer *t, int64_t now)
 	o->der = (struct ocsp_bytes){t->body.data, t->body.len};
 	o->verdict = ocsp_check(o->der, f->leaf, f->issuer, &f->options->limits,
 				now, &o->times);
+	if (o->verdict == OCSP_OK || o->verdict == OCSP_REVOKED)
+		o->der.len = ocsp_trim(t->body.data, t->body.len, f->issuer,
+				       now);
 }
 
 /* libcurl's words; they may quote the peer. */

@@ -12,6 +12,7 @@
 
 #include "ocsp/ocsp.h"
 
+#define DER_BIT_STRING 0x03
 #define DER_OCTET_STRING 0x04
 #define DER_OID 0x06
 #define DER_ENUMERATED 0x0a

@@ -172,14 +172,16 @@ static enum ocsp_verdict check_delegate(const OCSP_BASICRESP *basic,
 	return signed_by(basic, cert) ? OCSP_OK : OCSP_BAD_SIGNATURE;
 }
 
-enum ocsp_verdict ocsp_check_signer(OCSP_BASICRESP *basic, X509 *issuer,
-				    int64_t now, int64_t *until)
+static enum ocsp_verdict find_signer(const OCSP_BASICRESP *basic, X509 *issuer,
+				     int64_t now, int64_t *until,
+				     X509 **signer)
 {
 	const STACK_OF(X509) *certs = OCSP_resp_get0_certs(basic);
 	enum ocsp_verdict verdict, furthest = OCSP_NO_SIGNER;
 	X509 *cert;
 	int i;
 
+	*signer = NULL;
 	if (!algorithm_strong(OCSP_resp_get0_tbs_sigalg(basic)) ||
 	    !key_strong(issuer))
 		return OCSP_WEAK_ALGORITHM;
@@ -195,10 +197,27 @@ enum ocsp_verdict ocsp_check_signer(OCSP_BASICRESP *basic, X509 *issuer,
 		if (!is_responder(basic, cert))
 			continue;
 		verdict = check_delegate(basic, cert, issuer, now, until);
+		*signer = cert;
 		if (verdict == OCSP_OK)
 			return OCSP_OK;
 		if (verdict > furthest)
 			furthest = verdict;
 	}
 	return furthest;
+}
+
+enum ocsp_verdict ocsp_check_signer(OCSP_BASICRESP *basic, X509 *issuer,
+				    int64_t now, int64_t *until)
+{
+	X509 *signer;
+
+	return find_signer(basic, issuer, now, until, &signer);
+}
+
+bool ocsp_find_signer(OCSP_BASICRESP *basic, X509 *issuer, int64_t now,
+		      X509 **signer)
+{
+	int64_t until;
+
+	return find_signer(basic, issuer, now, &until, signer) == OCSP_OK;
 }

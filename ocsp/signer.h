@@ -24,4 +24,11 @@ bool ocsp_issued_by(X509 *cert, X509 *issuer);
 enum ocsp_verdict ocsp_check_signer(OCSP_BASICRESP *basic, X509 *issuer,
 				    int64_t now, int64_t *until);
 
+/*
+ * ocsp_find_signer - the same, with what is asked when it is OCSP_OK
+ * @signer: the certificate in @basic, whose it stays, or NULL: the issuer's
+ */
+bool ocsp_find_signer(OCSP_BASICRESP *basic, X509 *issuer, int64_t now,
+		      X509 **signer);
+
 #endif

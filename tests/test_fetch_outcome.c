@@ -94,6 +94,38 @@ Test(fetch_outcome, takes_a_type_with_parameters)
 	cr_expect_eq(rig.outcome->http.fresh, 60);
 }
 
+/* The good response, with certificates that somebody added. */
+static struct ocsp_bytes inflated(void)
+{
+	const uint8_t *p = rig.good.data;
+	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &p,
+						    (long)rig.good.len);
+	OCSP_BASICRESP *basic = OCSP_response_get1_basic(response);
+	uint8_t *der = NULL;
+	int i, len;
+
+	for (i = 0; i < 100; i++)
+		MUST(OCSP_basic_add1_cert(basic, rig.pki.leaf));
+	OCSP_RESPONSE_free(response);
+	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	len = i2d_OCSP_RESPONSE(response, &der);
+	MUST(len > 0);
+	OCSP_RESPONSE_free(response);
+	OCSP_BASICRESP_free(basic);
+	return (struct ocsp_bytes){ der, (size_t)len };
+}
+
+Test(fetch_outcome, leaves_out_certificates_that_vouch_for_nothing)
+{
+	struct ocsp_bytes der = inflated();
+
+	cr_assert_gt(der.len, 20000);
+	rig_attempt_one((struct reply){ .text = OCSP_HEAD, .der = der });
+	cr_assert(got_good(), "%zu bytes", rig.outcome->der.len);
+	cr_expect_arr_eq(rig.outcome->der.data, rig.good.data, rig.good.len);
+	OPENSSL_free((void *)der.data);
+}
+
 Test(fetch_outcome, names_address_and_time_when_nothing_comes)
 {
 	char text[100];
