@@ -100,9 +100,9 @@ static enum ocsp_verdict compare(const struct slot *slot,
 	return fresh->verdict == OCSP_REVOKED ? OCSP_OK : OCSP_OLDER;
 }
 
-/* To be said to master. Returns false when out of memory. */
+/* @unsaid, @unstored: what is still to be done. Returns false: out of memory. */
 static bool hold(struct slot *slot, struct ocsp_bytes der,
-		 const struct slot_answer *answer)
+		 const struct slot_answer *answer, bool unsaid, bool unstored)
 {
 	uint8_t *data = malloc(der.len);
 
@@ -112,7 +112,17 @@ static bool hold(struct slot *slot, struct ocsp_bytes der,
 	free((void *)slot->response.data);
 	slot->response = (struct ocsp_bytes){ data, der.len };
 	slot->held = *answer;
+	slot->unsaid = slot->unsaid || unsaid;
+	slot->unstored = unstored;
 	return true;
+}
+
+static void let_go(struct slot *slot)
+{
+	if (slot->unsaid || slot->unstored)
+		return;
+	free((void *)slot->response.data);
+	slot->response = (struct ocsp_bytes){ NULL, 0 };
 }
 
 void slot_look(struct slot *slot, int64_t now)
@@ -187,7 +197,7 @@ static bool is_about_time(enum ocsp_verdict verdict)
 
 /* Returns whether it is held now. */
 static bool consider(struct slot *slot, const struct slot_policy *policy,
-		     struct ocsp_bytes der, int64_t now,
+		     struct ocsp_bytes der, bool unstored, int64_t now,
 		     enum ocsp_verdict *verdict)
 {
 	struct slot_answer answer;
@@ -200,7 +210,7 @@ static bool consider(struct slot *slot, const struct slot_policy *policy,
 		return false;
 	answer.verdict = *verdict;
 	if (compare(slot, &answer, now, &same) || same ||
-	    !hold(slot, der, &answer))
+	    !hold(slot, der, &answer, true, unstored))
 		return false;
 	slot->latest = answer;
 	if (*verdict == OCSP_REVOKED)
@@ -213,7 +223,7 @@ static void take_stored(struct slot *slot, const struct slot_policy *policy,
 {
 	enum ocsp_verdict verdict;
 
-	if (consider(slot, policy, stored, now, &verdict))
+	if (consider(slot, policy, stored, false, now, &verdict))
 		return;
 	slot->untimely = is_about_time(verdict);
 	if (slot->untimely)
@@ -223,7 +233,7 @@ static void take_stored(struct slot *slot, const struct slot_policy *policy,
 		slot_store_refuse(slot, policy, ocsp_reason(verdict));
 }
 
-void slot_load(struct slot *slot, struct slot_policy *policy,
+void slot_load(struct slot *slot, const struct slot_policy *policy,
 	       struct ocsp_bytes master, int64_t now)
 {
 	struct ocsp_bytes stored = slot_store_read(slot, policy);
@@ -236,10 +246,21 @@ void slot_load(struct slot *slot, struct slot_policy *policy,
 	if (stored.data && stored.len == master.len &&
 	    !memcmp(stored.data, master.data, stored.len))
 		master.len = 0;
-	/* What master alone has could not be stored when it came. */
-	if (master.len && consider(slot, policy, master, now, &verdict))
-		slot_store_write(slot, policy, master);
+	/* What master alone has was not stored when it came. */
+	if (master.len)
+		consider(slot, policy, master, true, now, &verdict);
 	slot_look(slot, now);
+}
+
+void slot_store(struct slot *slot, struct slot_policy *policy)
+{
+	if (!slot->unstored)
+		return;
+	slot_store_write(slot, policy, slot->response);
+	if (slot->store_error)
+		slot->store_failed = true;
+	slot->unstored = false;
+	let_go(slot);
 }
 
 int64_t slot_refresh_in(const struct slot *slot,
@@ -304,25 +325,23 @@ static int64_t revoked_wait(const struct ocsp_intervals *i)
 }
 
 /*
- * What is new is stapled; what could not be stored before is stored now.
- * Returns false when out of memory.
+ * What is new is stapled; what could not be stored before may be now. Returns
+ * false when out of memory.
  */
-static bool adopt(struct slot *slot, struct slot_policy *policy,
+static bool adopt(struct slot *slot, const struct slot_policy *policy,
 		  struct ocsp_bytes der, const struct slot_answer *fresh,
 		  bool same)
 {
 	bool kept = fresh->verdict == OCSP_REVOKED && !policy->staple_revoked;
 
-	if (!kept && (!same || slot->store_error)) {
-		if (!hold(slot, der, fresh))
-			return false;
-		slot_store_write(slot, policy, der);
-	}
+	if (!kept && (!same || slot->store_error) &&
+	    !hold(slot, der, fresh, !same, true))
+		return false;
 	slot->latest = *fresh;
 	return true;
 }
 
-bool slot_take(struct slot *slot, struct slot_policy *policy,
+bool slot_take(struct slot *slot, const struct slot_policy *policy,
 	       const struct fetch_outcome *outcome, int64_t now, int64_t *wait)
 {
 	struct slot_answer fresh = { outcome->times, outcome->verdict };
@@ -402,16 +421,15 @@ static int say_response(struct slot *slot, int master)
 		.type = STAPLE_MSG_RESPONSE,
 		.slot = slot->id,
 		.response = { .times = slot->held.times,
-			      .verdict = slot->held.verdict,
-			      .store_error = slot->store_error },
+			      .verdict = slot->held.verdict },
 		.part = { slot->response },
 	};
 	int err = staple_msg_send(master, &msg, MSG_DONTWAIT);
 
 	if (err)
 		return err;
-	free((void *)slot->response.data);
-	slot->response = (struct ocsp_bytes){ NULL, 0 };
+	slot->unsaid = false;
+	let_go(slot);
 	return 0;
 }
 
@@ -451,15 +469,30 @@ static int say_next(struct slot *slot, int master)
 	return err;
 }
 
+static int say_store_failed(struct slot *slot, int master)
+{
+	struct staple_msg msg = {
+		.type = STAPLE_MSG_STORE_FAILED,
+		.slot = slot->id,
+	};
+	int err = staple_msg_send(master, &msg, MSG_DONTWAIT);
+
+	if (!err)
+		slot->store_failed = false;
+	return err;
+}
+
 int slot_say(struct slot *slot, int master)
 {
 	int err = 0;
 
-	if (slot->response.data)
+	if (slot->unsaid)
 		err = say_response(slot, master);
 	if (!err && slot->attempt.at)
 		err = say_attempt(slot, master);
 	if (!err && slot->next_new)
 		err = say_next(slot, master);
+	if (!err && slot->store_failed)
+		err = say_store_failed(slot, master);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include "ocsp/schedule.h"
 #include "ocsp/store.h"
 #include "refresh.h"
+#include "slot_list.h"
 #include "staple_msg.h"
 
 /*
@@ -51,7 +52,11 @@ struct slot_attempt {
  *             it may be the clock that is wrong
  * @latest:    the newest answer; another than @held when that is kept although
  *             the certificate is revoked
- * @response:  DER of @held while master has not got it, else NULL
+ * @response:  DER of @held while it is @unsaid or @unstored, else NULL
+ * @unsaid:    master has not got it
+ * @unstored:  it is to be written
+ * @store_error: how the last write went
+ * @store_failed: one failed, and master does not know it
  * @untimely:  what is stored would do at another time
  * @trouble:   kind of the failures since the last success; 0: none
  * @next:      when it is asked again, by the wall clock; 0: not known
@@ -67,6 +72,7 @@ struct slot {
 
 	struct slot_answer held, latest;
 	struct ocsp_bytes response;
+	bool unsaid, unstored, store_failed;
 	int store_error;
 	bool untimely, holding, lost, revoked;
 	unsigned int trouble, failures;
@@ -79,8 +85,7 @@ struct slot {
 	int64_t next;
 	bool next_new;
 
-	struct slot *next_unsaid;	/* the owner's list */
-	bool unsaid;
+	struct slot_link say, store;	/* the owner's lists */
 	char data[];
 };
 
@@ -90,9 +95,10 @@ void slot_free(struct slot *slot);
 
 /*
  * slot_load - take the best of what is stored, @master's and what is held
- * Stored files that are of no use stay: the next success replaces them.
+ * Stored files that are of no use stay: the next success replaces them. What
+ * master alone has is @unstored.
  */
-void slot_load(struct slot *slot, struct slot_policy *policy,
+void slot_load(struct slot *slot, const struct slot_policy *policy,
 	       struct ocsp_bytes master, int64_t now);
 
 /* slot_holds - is there something to staple now? */
@@ -115,11 +121,11 @@ bool slot_next_url(struct slot *slot);
 
 /*
  * slot_take - a transfer ended; is its outcome what an attempt is for?
- * Good or revoked, and no older than what is known: then it is stored, kept and
- * to be said, and *@wait gets the seconds until the next attempt. Otherwise
- * false, and it is only noted.
+ * Good or revoked, and no older than what is known: then it is kept, to be said
+ * and to be stored, and *@wait gets the seconds until the next attempt.
+ * Otherwise false, and it is only noted.
  */
-bool slot_take(struct slot *slot, struct slot_policy *policy,
+bool slot_take(struct slot *slot, const struct slot_policy *policy,
 	       const struct fetch_outcome *outcome, int64_t now, int64_t *wait);
 /*
  * slot_give_up - an attempt ended, and slot_take() took none of its outcomes
@@ -136,6 +142,9 @@ void slot_plan(struct slot *slot, int64_t at);
  * Returns 0 when that is nothing any more, or -errno of staple_msg_send().
  */
 int slot_say(struct slot *slot, int master);
+
+/* slot_store - write what is @unstored, which may take as long as a disk likes */
+void slot_store(struct slot *slot, struct slot_policy *policy);
 
 /* slot_random - 32 bits of it */
 uint32_t slot_random(void);

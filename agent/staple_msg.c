@@ -112,9 +112,7 @@ static bool has_right_fields(const struct staple_msg *msg)
 		return is_time(msg->response.times.this_update) &&
 		       is_time(msg->response.times.next_update) &&
 		       (msg->response.verdict == OCSP_OK ||
-			msg->response.verdict == OCSP_REVOKED) &&
-		       msg->response.store_error <= 0 &&
-		       msg->response.store_error > -4096;
+			msg->response.verdict == OCSP_REVOKED);
 	case STAPLE_MSG_ATTEMPT:
 		return is_time(msg->attempt.at) &&
 		       msg->attempt.result < FETCH_RESULTS &&

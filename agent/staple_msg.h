@@ -18,6 +18,7 @@ enum staple_msg_type {
 	STAPLE_MSG_RESPONSE,	/* staple this from now on */
 	STAPLE_MSG_ATTEMPT,	/* how one ended */
 	STAPLE_MSG_NEXT,	/* when the next one is */
+	STAPLE_MSG_STORE_FAILED, /* what was last said could not be written */
 	STAPLE_MSG_LOADED,	/* all that was stored has been sent */
 	/* to the stapler at any time, and back as soon as it is read */
 	STAPLE_MSG_PING,
@@ -47,7 +48,6 @@ struct staple_msg {
 		struct {		/* RESPONSE */
 			struct ocsp_times times;
 			uint32_t verdict;	/* OCSP_OK or OCSP_REVOKED */
-			int32_t store_error;	/* 0 or -errno */
 		} response;
 		struct {		/* ATTEMPT */
 			int64_t at;		/* seconds since the epoch */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@
  */
 #define PLACES 256
 #define CONNECTIONS 16
+/* Clients' handshakes go before signatures of thousands of responses. */
+#define NICE 5
 /*
  * A fetch has sockets to two addresses. While name servers are silent, three
  * for its name outlive it: by two minutes, with three servers and search
@@ -51,30 +54,23 @@ void stapler_time(struct stapler *st)
 
 /* --- what master is told ------------------------------------------------- */
 
-void stapler_say(struct stapler *st, struct slot *slot)
+void stapler_pass_on(struct stapler *st, struct slot *slot)
 {
-	if (slot->unsaid)
-		return;
-	slot->unsaid = true;
-	slot->next_unsaid = NULL;
-	if (st->unsaid)
-		st->last_unsaid->next_unsaid = slot;
-	else
-		st->unsaid = slot;
-	st->last_unsaid = slot;
+	slot_list_add(&st->unsaid, &slot->say);
+	if (slot->unstored)
+		slot_list_add(&st->unstored, &slot->store);
 }
 
 /* The first one's; then it is out, unless there is no room for all. */
 static int say_next(struct stapler *st)
 {
-	struct slot *slot = st->unsaid;
-	int err = slot_say(slot, st->master);
+	struct slot_link *first = st->unsaid.first;
+	int err = slot_say(container_of(first, struct slot, say), st->master);
 
 	if (err)
 		return err;
-	st->unsaid = slot->next_unsaid;
-	slot->unsaid = false;
-	if (slot == st->loaded_behind) {
+	slot_list_drop(&st->unsaid);
+	if (first == st->loaded_behind) {
 		st->loaded_behind = NULL;
 		st->loaded = true;
 	}
@@ -99,7 +95,7 @@ static int say_something(struct stapler *st)
 		return say_own(st, STAPLE_MSG_PING, &st->pinged);
 	if (st->loaded)
 		return say_own(st, STAPLE_MSG_LOADED, &st->loaded);
-	return st->unsaid ? say_next(st) : 1;
+	return st->unsaid.first ? say_next(st) : 1;
 }
 
 static void on_room(struct ring_op *op, int result)
@@ -274,7 +270,7 @@ static bool take_slot(struct stapler *st, const struct staple_msg *msg)
 	slot_load(slot, &st->policy, msg->part[4], st->now);
 	stapler_watch(st, slot);
 	if (slot->response.data)
-		stapler_say(st, slot);
+		stapler_pass_on(st, slot);
 	if (st->started)
 		stapler_schedule(st, slot);
 	return true;
@@ -290,8 +286,8 @@ static bool take_start(struct stapler *st)
 	for (i = 0; i < st->n_slots; i++)
 		if (st->slots[i])
 			stapler_schedule(st, st->slots[i]);
-	st->loaded_behind = st->unsaid ? st->last_unsaid : NULL;
-	st->loaded = !st->unsaid;
+	st->loaded_behind = st->unsaid.first ? st->unsaid.last : NULL;
+	st->loaded = !st->unsaid.first;
 	return true;
 }
 
@@ -369,7 +365,7 @@ static int64_t run_timers(struct stapler *st)
 	next = earlier(next, timers_next(&st->ends));
 	next = earlier(next, st->curl.due_ms);
 	say_all(st);
-	if (st->over)
+	if (st->over || stapler_store_one(st))
 		return 0;
 	if (next == UINT64_MAX)
 		return -1;
@@ -396,6 +392,7 @@ static int init(struct stapler *st)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
 	files = sandbox_limits(FILES_MAX);
 	if (files < 0)
 		return files;
@@ -457,6 +454,7 @@ int stapler_run(int master)
 	}
 	if (err)
 		log_error("event=ring_failed error=\"%s\"", strerror(-err));
+	stapler_store_all(&st);
 	fini(&st);
 	return err ? 1 : st.status;
 }

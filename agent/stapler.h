@@ -9,6 +9,8 @@
 
 /* Where `ktlsd --stapler` finds master's socket. */
 #define STAPLER_FD 3
+/* What it gets to end when master has closed that, before it is killed. */
+#define STAPLER_STOP_MS 2000
 
 /*
  * stapler_run - a stapler's whole life

@@ -38,7 +38,7 @@ static void say_schedule(struct stapler *st, struct slot *slot)
 	int64_t wait_ms = (int64_t)(slot->job.due.at_ms - st->now_ms);
 
 	slot_plan(slot, st->now + wait_ms / 1000);
-	stapler_say(st, slot);
+	stapler_pass_on(st, slot);
 }
 
 static void schedule(struct stapler *st, struct slot *slot, int64_t wait)
@@ -198,7 +198,7 @@ void stapler_look_again(struct stapler *st)
 		if (slot->untimely && !slot_holds(slot, st->now))
 			slot_load(slot, &st->policy, nothing, st->now);
 		if (slot->response.data)
-			stapler_say(st, slot);
+			stapler_pass_on(st, slot);
 		stapler_watch(st, slot);
 		if (st->started && slot->job.state == REFRESH_IDLE)
 			schedule_again(st, slot);

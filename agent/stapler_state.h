@@ -21,9 +21,10 @@ struct stapler {
 
 	int master, clock;
 	struct ring_op in_op, out_op, clock_op;
-	struct slot *unsaid, *last_unsaid;	/* to be said to master */
-	struct slot *loaded_behind;		/* then LOADED */
+	struct slot_list unsaid;	/* to be said to master */
+	struct slot_link *loaded_behind;	/* then LOADED */
 	bool loaded, pinged, waits_for_room;
+	struct slot_list unstored;	/* to be written, once that is said */
 
 	bool configured, started, over;
 	int status;
@@ -34,8 +35,18 @@ struct stapler {
 
 /* stapler_time - read the clocks: @now_ms and @now */
 void stapler_time(struct stapler *st);
-/* stapler_say - @slot has something that master is to hear */
-void stapler_say(struct stapler *st, struct slot *slot);
+/* stapler_pass_on - what @slot has for master, and for the disk after that */
+void stapler_pass_on(struct stapler *st, struct slot *slot);
+
+/* --- stapler_store.c ----------------------------------------------------- */
+
+/*
+ * stapler_store_one - write one response, unless there is something to be said
+ * Returns whether there was one, and so may be others.
+ */
+bool stapler_store_one(struct stapler *st);
+/* stapler_store_all - before the end; no longer than there is time for that */
+void stapler_store_all(struct stapler *st);
 
 /* --- stapler_slots.c ----------------------------------------------------- */
 

@@ -16,8 +16,6 @@
 
 /* What may wait in that socket in each direction, in bytes. */
 #define ROOM (1024 * 1024)
-/* What a stapler gets to end when it is told to. */
-#define STOP_MS 2000
 
 /* It reads what strangers send; when that goes wrong it must get at nothing. */
 static void warn_of_account(const struct config *config)
@@ -176,7 +174,7 @@ bool staples_ended(struct staples *s, pid_t pid, int status)
 void staples_stop(struct staples *s)
 {
 	s->stopping = true;
-	s->kill_ms = loop_now_ms() + STOP_MS;
+	s->kill_ms = loop_now_ms() + STAPLER_STOP_MS;
 	if (s->child.pid)
 		shutdown(s->child.socket.fd, SHUT_RDWR);
 	if (s->talking)
@@ -255,7 +253,7 @@ uint64_t staples_tick(struct staples *s, uint64_t now)
 			return UINT64_MAX;
 		if (now >= s->kill_ms)
 			kill(s->child.pid, SIGKILL);
-		return now < s->kill_ms ? s->kill_ms : now + STOP_MS;
+		return now < s->kill_ms ? s->kill_ms : now + STAPLER_STOP_MS;
 	}
 	if (!s->list.n)
 		return UINT64_MAX;

@@ -210,8 +210,6 @@ static void repair_folder(struct staples *s)
 
 static void take_response(struct staples *s, const struct staple_msg *msg)
 {
-	if (msg->response.store_error)
-		repair_folder(s);
 	if (!is_held(&s->list.item[msg->slot], msg))
 		take_news(s, msg);
 }
@@ -276,6 +274,9 @@ static bool take(struct staples *s, const struct staple_msg *msg)
 		return true;
 	case STAPLE_MSG_NEXT:
 		take_next(s, msg);
+		return true;
+	case STAPLE_MSG_STORE_FAILED:
+		repair_folder(s);
 		return true;
 	case STAPLE_MSG_LOADED:
 		s->loaded = true;

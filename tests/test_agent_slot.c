@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "agent/slot.h"
 
+#include "agent/slot_store.h"
+
 #include <limits.h>
 
 #include "agent_case.h"
@@ -84,6 +86,7 @@ static void forget_response(void)
 {
 	free((void *)slot->response.data);
 	slot->response = (struct ocsp_bytes){ NULL, 0 };
+	slot->unsaid = slot->unstored = false;
 }
 
 static void fail(int64_t retry_after)
@@ -143,6 +146,8 @@ Test(slot, takes_what_is_newer_than_the_newest)
 			     steps[i].what, ocsp_word(slot->attempt.verdict));
 		cr_expect_eq(!!slot->response.data, steps[i].kept, "%s",
 			     steps[i].what);
+		cr_expect_eq(slot->unsaid, steps[i].kept);
+		cr_expect_eq(slot->unstored, steps[i].kept);
 		cr_expect_eq(slot->held.verdict, OCSP_OK);
 		cr_expect(slot_holds(slot, NOW));
 		forget_response();
@@ -157,6 +162,7 @@ Test(slot, holds_a_revoked_answer_only_where_that_is_wanted)
 	cr_assert_eq(slot->held.verdict, OCSP_REVOKED);
 	cr_assert_geq(wait_s, 300);
 	cr_assert_lt(wait_s, 600);
+	slot_store(slot, &policy);
 	slot_free(slot);
 	slot = new_slot(URLS, sizeof(URLS));
 	slot_load(slot, &policy, (struct ocsp_bytes){ NULL, 0 }, NOW);
@@ -197,6 +203,7 @@ Test(slot, what_is_stored_is_read_again_when_its_time_comes)
 	unsigned int i;
 
 	cr_assert(take(GOOD, -1000, HOUR));
+	slot_store(slot, &policy);
 	for (i = 0; i < COUNT(wrong); i++) {
 		slot_free(slot);
 		slot = new_slot(URLS, sizeof(URLS));
@@ -207,6 +214,7 @@ Test(slot, what_is_stored_is_read_again_when_its_time_comes)
 		slot_load(slot, &policy, (struct ocsp_bytes){ NULL, 0 }, NOW);
 		cr_assert_not(slot->untimely);
 		cr_assert(is_equal(slot->response, made[0]));
+		cr_assert_not(slot->unstored);
 	}
 }
 
@@ -323,19 +331,72 @@ Test(slot, a_full_disk_costs_nothing_but_the_copy_there)
 {
 	policy.files.write = failing_write;
 	cr_assert(take(GOOD, -1000, HOUR));
-	forget_response();
+	slot_store(slot, &policy);
 	write_error = -ENOSPC;
 	cr_assert(take(GOOD, -900, HOUR));
-	cr_assert(is_equal(slot->response, made[1]));
+	slot_store(slot, &policy);
+	cr_assert(is_equal(slot->response, made[1]), "master is to have it");
 	cr_assert_eq(slot->store_error, -ENOSPC);
 	cr_assert_eq(policy.store_error, -ENOSPC);
+	cr_assert(slot->store_failed);
 	cr_assert(is_stored(made[0]));
+	forget_response();
 	write_error = 0;
 	cr_assert(take_at(made[1], NOW));
 	cr_assert_eq(slot->attempt.same, true);
+	cr_assert_not(slot->unsaid, "that is no news");
+	slot_store(slot, &policy);
 	cr_assert_eq(slot->store_error, 0);
+	cr_assert(slot->store_failed, "until master has heard of it");
 	cr_assert(is_stored(made[1]));
-	cr_assert(slot->response.data, "master is told");
+	cr_assert_null(slot->response.data);
+}
+
+Test(slot, what_is_no_news_is_stored_but_once)
+{
+	cr_assert(take(GOOD, -1000, HOUR));
+	cr_assert_null(slot_store_read(slot, &policy).data);
+	slot_store(slot, &policy);
+	cr_assert(is_stored(made[0]));
+	ocsp_store_remove(&policy.files, slot->fingerprint);
+	cr_assert(take_at(made[0], NOW));
+	slot_store(slot, &policy);
+	cr_assert_null(slot_store_read(slot, &policy).data);
+	cr_assert(slot->unsaid);
+}
+
+Test(slot, what_master_alone_has_is_to_be_stored)
+{
+	cr_assert(take(GOOD, -1000, HOUR));
+	slot_store(slot, &policy);
+	slot_free(slot);
+	slot = new_slot(URLS, sizeof(URLS));
+	slot_load(slot, &policy, make(GOOD, -900, HOUR), NOW);
+	cr_assert(slot->unsaid);
+	cr_assert(slot->unstored);
+	cr_assert(is_stored(made[0]));
+	slot_store(slot, &policy);
+	cr_assert(is_stored(made[1]));
+	slot_free(slot);
+	slot = new_slot(URLS, sizeof(URLS));
+	slot_load(slot, &policy, made[1], NOW);
+	cr_assert(slot->unsaid);
+	cr_assert_not(slot->unstored);
+}
+
+/* What was stored by somebody else is newer than what waits to be. */
+Test(slot, what_is_stored_already_replaces_what_waits)
+{
+	struct ocsp_bytes newer = make(GOOD, -900, HOUR);
+
+	cr_assert(take(GOOD, -1000, HOUR));
+	cr_assert_eq(ocsp_store_write(&policy.files, slot->fingerprint, newer),
+		     0);
+	slot_load(slot, &policy, (struct ocsp_bytes){ NULL, 0 }, NOW);
+	cr_assert_not(slot->unstored);
+	slot_store(slot, &policy);
+	cr_assert(is_stored(newer));
+	cr_assert(is_equal(slot->response, newer));
 }
 
 /* --- master -------------------------------------------------------------- */
@@ -357,6 +418,7 @@ Test(slot, says_the_last_of_each_kind_when_there_is_room)
 	slot_give_up(slot, &policy, NOW);
 	slot_plan(slot, NOW + 10);
 	slot_plan(slot, NOW + 20);
+	slot->store_failed = true;
 	cr_assert_eq(slot_say(slot, pair[0]), -EAGAIN);
 	while (sent--)
 		cr_assert_eq(recv(pair[1], buf, sizeof(buf), 0), 4);
@@ -374,7 +436,13 @@ Test(slot, says_the_last_of_each_kind_when_there_is_room)
 	cr_assert_eq(msg.type, STAPLE_MSG_NEXT);
 	cr_assert_eq(msg.slot, 7);
 	cr_assert_eq(msg.next, NOW + 20);
+	cr_assert_eq(staple_msg_recv(pair[1], &msg, buf), 1);
+	cr_assert_eq(msg.type, STAPLE_MSG_STORE_FAILED);
+	cr_assert_eq(msg.slot, 7);
 	cr_assert_eq(staple_msg_recv(pair[1], &msg, buf), -EAGAIN);
+	slot_store(slot, &policy);
+	cr_assert(is_stored(made[1]), "it was kept for that");
+	cr_assert_null(slot->response.data);
 	slot_plan(slot, NOW + 20);
 	cr_assert_eq(slot_say(slot, pair[0]), 0);
 	cr_assert_eq(staple_msg_recv(pair[1], &msg, buf), -EAGAIN,

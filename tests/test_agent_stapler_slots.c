@@ -85,10 +85,11 @@ static void set_clock(int64_t now)
 /* Is master to be told when each is due, by the clock of now? */
 static bool all_are_planned(void)
 {
-	const struct slot *slot = st.unsaid;
+	const struct slot_link *link = st.unsaid.first;
 	unsigned int n = 0;
 
-	for (; slot; slot = slot->next_unsaid) {
+	for (; link; link = link->next) {
+		const struct slot *slot = container_of(link, struct slot, say);
 		uint64_t wait_ms = slot->job.due.at_ms - st.now_ms;
 
 		n += slot->next_new &&

@@ -88,7 +88,7 @@ consume # the same one to the end: it registers again
 is "a folder of somebody else's becomes the stapler's" \
 	"$(describe "$STORE")" "nobody 700 directory"
 is_stapled "and is of use"
-check "the response is in it" good_file "$STORED"
+check "the response is in it" wait_for 20 good_file "$STORED"
 said "of which there is nothing to say" 'event=sta(te|ple)_' 0
 stop_ktlsd
 
@@ -133,7 +133,7 @@ config chain="$STAPLE_PKI/site-chain.pem" key="$STAPLE_PKI/site.key" \
 start_ktlsd "$DIR/beside/ktlsd.conf" || bail "it does not start"
 PORT=$(port_of web) STORE=$DIR/beside/state/ocsp
 is_stapled "a relative state_dir is possible"
-check "it is beside the configuration" good_file "$(stored site)"
+check "it is beside the configuration" wait_for 20 good_file "$(stored site)"
 stop_ktlsd
 
 # ---- who may not write -----------------------------------------------------
@@ -165,7 +165,7 @@ spawn "ktlsd-own" setpriv --reuid=65534 --regid=65534 --clear-groups \
 KTLSD_PID=$SPAWNED KTLSD_LOG=$DIR/ktlsd-own.log
 wait_for 20 ready_or_gone
 STORE=$state/ocsp
-check "with that right it is made" good_file "$(stored site)"
+check "with that right it is made" wait_for 20 good_file "$(stored site)"
 is "for whoever that is" "$(describe "$STORE")" "nobody 700 directory"
 stop_ktlsd
 
@@ -173,7 +173,7 @@ stop_ktlsd
 
 state=$DIR/state
 up_with ocsp='min_interval: 1s'
-check "it begins well" good_file "$STORED"
+check "it begins well" wait_for 20 good_file "$STORED"
 rm -r "$STORE"
 sleep 1.1 # what is new has another thisUpdate
 ask_again

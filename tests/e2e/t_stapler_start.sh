@@ -81,9 +81,12 @@ all_stapled() {
 }
 # stored - what is in the folder but one response for each
 stored() {
-	count <(ls "$STORE") '^[0-9a-f]{64}\.der$'
-	[ $COUNT = $N ] || echo "round $round: $COUNT responses"
+	stored_all || echo "round $round: $COUNT responses"
 	find "$STORE" -type f -printf '%f\n' | grep -vxE '[0-9a-f]{64}\.der'
+}
+stored_all() {
+	count <(ls "$STORE") '^[0-9a-f]{64}\.der$'
+	[ $COUNT = $N ]
 }
 # kill_all HOW - at a random moment, or when a file is being written
 kill_all() {
@@ -109,6 +112,7 @@ spawn refresher bash -c "while :; do \"$B/ktlsctl\" -s \"$DIR/control.sock\" \
 refresher=$SPAWNED
 round=0 left=0
 bad=$(all_stapled)
+wait_for 20 stored_all
 for how in random written random written random written; do
 	round=$((round + 1))
 	: >"$RESPONDER_LOG"
