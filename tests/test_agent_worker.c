@@ -34,7 +34,12 @@ static pid_t pid;
 
 static void start(void)
 {
-	struct certs certs = { &duo.cert, 1, &duo.ctx, 1, NULL, 0 };
+	struct certs certs = {
+		.cert = &duo.cert,
+		.n = 1,
+		.contexts = &duo.ctx,
+		.n_contexts = 1,
+	};
 	struct worker_setup setup = {
 		.config = &config,
 		.certs = &certs,

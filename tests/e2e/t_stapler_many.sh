@@ -4,10 +4,10 @@
 # a responder, and all at once while clients come, who do not notice.
 #
 # STAPLER_PAIRS (3) is how often latency is measured both in quiet and while all
-# staples are fetched anew.
+# staples are fetched anew, STAPLER_CERTS (1000) how many there are.
 . "${0%/*}/staples.sh"
 host_only "a thousand certificates" || exit 0
-N=1000
+N=${STAPLER_CERTS:-1000}
 TOTAL=256   # of fetches at a time, whatever the hosts are
 PER_HOST=4  # its default
 PAIRS=${STAPLER_PAIRS:-3}
