@@ -18,6 +18,11 @@ struct ocsp_bytes {
 };
 
 #define OCSP_MAX_LEN 65536	/* bytes of a response */
+/*
+ * Of one that is to be stapled: a list of extensions has 65,535 bytes, and one
+ * with a response takes 8 more than that (RFC 8446 4.2, 4.4.2.1).
+ */
+#define OCSP_STAPLE_LEN 65527
 
 /*
  * struct ocsp_limits - what a responder's times may be, in seconds

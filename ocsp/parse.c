@@ -55,7 +55,7 @@ static enum ocsp_verdict open_envelope(struct ocsp_bytes der,
 	struct ocsp_bytes response, status, tagged;
 	enum ocsp_verdict verdict;
 
-	if (der.len > OCSP_MAX_LEN)
+	if (der.len > OCSP_STAPLE_LEN)
 		return OCSP_TOO_LONG;
 	if (!ocsp_der_take(&der, DER_SEQUENCE, &response) || der.len ||
 	    !ocsp_der_take(&response, DER_ENUMERATED, &status) ||

@@ -7,6 +7,7 @@
  */
 #include <openssl/err.h>
 
+#include "ocsp/trim.h"
 #include "tests/ocsp_response.h"
 
 enum mode { RAW, BY_ISSUER, BY_DELEGATE, MODES };
@@ -120,6 +121,21 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+/* What is left of a response says the same, and there is no more to leave out. */
+static void expect_trimmed(struct blob *b, enum ocsp_verdict verdict,
+			   const struct ocsp_times *before)
+{
+	struct ocsp_times after;
+	size_t len = ocsp_trim(b->data, b->len, issuer, NOW);
+
+	MUST(len <= b->len);
+	b->len = len;
+	MUST(check(b, &after) == verdict);
+	MUST(after.this_update == before->this_update &&
+	     after.next_update == before->next_update);
+	MUST(ocsp_trim(b->data, b->len, issuer, NOW) == len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct blob b;
@@ -136,7 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (verdict == OCSP_OK || verdict == OCSP_REVOKED ||
 	    verdict == OCSP_UNKNOWN) {
 		MUST(ocsp_holds(&times, ocsp_default_limits.skew, NOW));
-		MUST(b.len <= OCSP_MAX_LEN);
+		MUST(b.len <= OCSP_STAPLE_LEN);
+		expect_trimmed(&b, verdict, &times);
 	}
 	return 0;
 }
