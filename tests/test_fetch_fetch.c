@@ -119,16 +119,15 @@ Test(fetch_fetch, does_not_ask_again_when_that_is_pointless)
 /* The caller knows better than an outcome that is right in itself. */
 Test(fetch_fetch, asks_by_post_when_the_caller_refuses_what_came_by_get)
 {
-	const struct response_order orders[] = {
-		{ .answers = { { MINE } } },
-		{ .answers = { { MINE,
-				 .status = V_OCSP_CERTSTATUS_REVOKED } } },
+	const struct response_order revoked = {
+		.answers = { { MINE, .status = V_OCSP_CERTSTATUS_REVOKED } },
 	};
+	const struct ocsp_bytes by_get[] = { rig.good, made(&revoked) };
 	size_t i;
 
-	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+	for (i = 0; i < sizeof(by_get) / sizeof(by_get[0]); i++) {
 		const struct reply replies[] = {
-			{ .text = OCSP_HEAD, .der = made(&orders[i]) },
+			{ .text = OCSP_HEAD, .der = by_get[i] },
 			{ .text = OCSP_HEAD, .der = rig.good },
 		};
 
@@ -140,8 +139,8 @@ Test(fetch_fetch, asks_by_post_when_the_caller_refuses_what_came_by_get)
 		cr_expect(got_good(), "%s", rig.outcome->error);
 		fetch_refuse(rig.fetch);
 		cr_expect_null(fetch_next(rig.fetch), "there is no third way");
-		OPENSSL_free((void *)replies[0].der.data);
 	}
+	OPENSSL_free((void *)by_get[1].data);
 }
 
 Test(fetch_fetch, respects_a_wish_to_wait_whatever_the_caller_refuses)

@@ -26,9 +26,11 @@ static const char *decode(const char *file, size_t len)
 	said[0] = '\0';
 	while ((rc = ocsp_decode(&d)) != -ENOENT) {
 		sprintf(said + strlen(said), rc ? "!%s;" : "%s=%.*s;", d.label,
-			(int)d.der.len, (const char *)d.der.data);
-		cr_expect_eq(strnlen((const char *)d.der.data, d.der.len),
-			     d.der.len, "bytes too many");
+			(int)d.der.len,
+			d.der.len ? (const char *)d.der.data : "");
+		cr_expect(!d.der.len ||
+				  strnlen((const char *)d.der.data, d.der.len) ==
+					  d.der.len, "bytes too many");
 		cr_assert_leq(d.out - out, (ssize_t)len);
 	}
 	cr_expect_eq(ocsp_decode(&d), -ENOENT, "twice");
