@@ -97,6 +97,21 @@ is "and the file stays" "$(<"$DIR/kept.der")" old
 runs "a file that cannot be written" 2 fetch --cert "$PKI/ec.pem" \
 	"${given[@]}" --out "$DIR/none/out.der"
 said "is named" "$DIR/none/out.der: No such file"
+good() { # FILE
+	"$B/ktls-staple" check --cert "$PKI/ec.pem" --issuer "$PKI/ca.pem" \
+		--response "$1"
+}
+ln -s kept.der "$DIR/link.der"
+runs "a link to a file" 0 fetch --cert "$PKI/ec.pem" "${given[@]}" \
+	--out "$DIR/link.der"
+check "is written through" good "$DIR/kept.der"
+is "and stays a link" "$(readlink "$DIR/link.der")" kept.der
+mkfifo "$DIR/pipe"
+spawn piped cat "$DIR/pipe"
+runs "a pipe" 0 fetch --cert "$PKI/ec.pem" "${given[@]}" --out "$DIR/pipe"
+check "stays one" test -p "$DIR/pipe"
+wait_for 10 gone "$SPAWNED"
+check "and gets it" good "$DIR/piped.log"
 
 http_proxy=http://127.0.0.1:1 runs "a proxy of the environment's" 0 fetch \
 	--cert "$PKI/ec.pem" "${given[@]}"

@@ -196,12 +196,13 @@ static int write_all(int fd, struct ocsp_bytes der)
 			der.len -= (size_t)n;
 		}
 	}
-	return fsync(fd) ? -errno : 0;
+	/* Pipes and terminals have no disk. */
+	return fsync(fd) && errno != EINVAL ? -errno : 0;
 }
 
-static int write_new(const char *path, struct ocsp_bytes der)
+static int write_to(const char *path, int flags, struct ocsp_bytes der)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
 	int rc;
 
 	if (fd < 0)
@@ -209,7 +210,14 @@ static int write_new(const char *path, struct ocsp_bytes der)
 	rc = write_all(fd, der);
 	if (close(fd) && !rc)
 		rc = -errno;
-	if (rc)
+	return rc;
+}
+
+static int write_new(const char *path, struct ocsp_bytes der)
+{
+	int rc = write_to(path, O_CREAT | O_EXCL, der);
+
+	if (rc && rc != -EEXIST)
 		unlink(path);
 	return rc;
 }
@@ -228,20 +236,31 @@ static int sync_folder_of(const char *path)
 	return rc;
 }
 
-bool staple_write(const char *path, struct ocsp_bytes der)
+static int replace(const char *path, struct ocsp_bytes der)
 {
 	char temporary[PATH_MAX];
 	int rc;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path,
 		     getpid()) >= (int)sizeof(temporary))
-		return fail(path, strerror(ENAMETOOLONG));
+		return -ENAMETOOLONG;
 	rc = write_new(temporary, der);
 	if (!rc && rename(temporary, path)) {
 		rc = -errno;
 		unlink(temporary);
 	}
-	if (!rc)
-		rc = sync_folder_of(path);
+	return rc ? rc : sync_folder_of(path);
+}
+
+bool staple_write(const char *path, struct ocsp_bytes der)
+{
+	struct stat st;
+	int rc;
+
+	/* A link such as /dev/stdout, or a device, is to stay what it is. */
+	if (lstat(path, &st) || S_ISREG(st.st_mode))
+		rc = replace(path, der);
+	else
+		rc = write_to(path, O_TRUNC, der);
 	return !rc || fail(path, strerror(-rc));
 }

@@ -41,7 +41,10 @@ const struct staple_cert *staple_find_issuer(const struct staple_cert *leaf,
 bool staple_read_response(const char *path, struct ocsp_bytes *der,
 			  uint8_t **file, uint8_t **decoded);
 
-/* staple_write - at any moment the file is the old one or the new one, whole */
+/*
+ * staple_write - at any moment the file is the old one or the new one, whole
+ * What is not a file itself, a link, a pipe or a device, is written to.
+ */
 bool staple_write(const char *path, struct ocsp_bytes der);
 
 #endif
