@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +116,9 @@ int main(int argc, char **argv)
 
 	if (!fill_standard())
 		return 1;
+	/* A log or a folder that takes no more is no reason to end. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "--stapler"))
 		return run_stapler(argc, argv);
 	while ((c = getopt(argc, argv, "c:tv")) != -1) {

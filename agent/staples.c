@@ -14,6 +14,8 @@
 #include "stapler.h"
 #include "staples_table.h"
 
+/* This program, whatever has become of its file. */
+#define PROGRAM "/proc/self/exe"
 /* What may wait in that socket in each direction, in bytes. */
 #define ROOM (1024 * 1024)
 
@@ -121,13 +123,15 @@ static int be_stapler(void *arg, int socket)
 		close(socket);
 	fcntl(STAPLER_FD, F_SETFD, 0);
 	err = process_drop(config->stapler_uid, config->stapler_gid);
-	if (!err) {
-		process_environ(environ, env);
-		execve("/proc/self/exe", argv, env);
-		err = -errno;
+	if (err) {
+		log_error("event=stapler_failed user=%s error=\"%s\"",
+			  config->stapler_user, strerror(-err));
+		return 1;
 	}
-	log_error("event=stapler_failed user=%s error=\"%s\"",
-		  config->stapler_user, strerror(-err));
+	process_environ(environ, env);
+	execve(PROGRAM, argv, env);
+	log_error("event=stapler_failed user=%s error=\"" PROGRAM " cannot be "
+		  "executed: %s\"", config->stapler_user, strerror(errno));
 	return 1;
 }
 

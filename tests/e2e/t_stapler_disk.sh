@@ -266,6 +266,26 @@ else
 	skip "a full disk, and a read-only one" "needs the right to mount"
 fi
 
+# ---- a limit of files' lengths ---------------------------------------------
+
+rm -rf "$DIR/state"
+up_with
+before=$(stapler_pid) log_before=$(wc -c <"$KTLSD_LOG")
+prlimit --pid "$KTLSD_PID" --fsize=100
+setpriv --reuid=65534 --regid=65534 --clear-groups \
+	prlimit --pid "$before" --fsize=100
+sleep 1.1
+ask_again
+ask_again
+is "a response longer than files may be ends no stapler" "$(stapler_pid)" \
+	"$before"
+kill -KILL $(worker_pids)
+wait_for 20 metric_is ktlsd_worker_restarts_total 2
+is "nor does a log that is too long end ktlsd" \
+	"$(wc -c <"$KTLSD_LOG")" "$log_before"
+is_stapled "and clients get their staples"
+stop_ktlsd
+
 # ---- what is in the folder -------------------------------------------------
 
 # answer NAME MODE FILE - what a responder says about it that does so
