@@ -7,6 +7,7 @@
 #include "tests/handshake_peer.h"
 
 #include "agent_case.h"
+#include "certs_case.h"
 
 TestSuite(certs, .timeout = 20);
 
@@ -15,7 +16,7 @@ TestSuite(certs, .timeout = 20);
 static struct duo duo;		/* its client asks what was loaded */
 static EVP_PKEY *ca_key, *leaf_key;
 static X509 *ca, *leaf;
-static char staple[96], ca_file[96], log_file[96];
+static char staple[96], ca_file[96];
 static struct config_cert cert;
 static struct config_listener listeners[2];
 static struct config config = {
@@ -24,7 +25,6 @@ static struct config config = {
 	.listeners = listeners,
 	.n_listeners = 2,
 };
-static int log_fd, old_stderr;
 
 static void write_cert(const char *path, X509 *one, X509 *two)
 {
@@ -46,7 +46,6 @@ static void start(void)
 	leaf = pki_cert(leaf_key, "localhost", ca, ca_key, 30);
 	sprintf(staple, "%s/staple.der", duo.pki.dir);
 	sprintf(ca_file, "%s/issuer.pem", duo.pki.dir);
-	sprintf(log_file, "%s/log", duo.pki.dir);
 	write_cert(duo.pki.chain, leaf, ca);
 	write_cert(ca_file, ca, NULL);
 	f = fopen(duo.pki.key, "w");
@@ -60,15 +59,12 @@ static void start(void)
 		.key = duo.pki.key,
 	};
 	listeners[0].tickets = listeners[1].tickets = 2;
-	log_fd = open(log_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	old_stderr = dup(STDERR_FILENO);
 }
 
 static void stop(void)
 {
 	unlink(staple);
 	unlink(ca_file);
-	unlink(log_file);
 	X509_free(ca);
 	X509_free(leaf);
 	EVP_PKEY_free(ca_key);
@@ -76,26 +72,9 @@ static void stop(void)
 	duo_fini(&duo);
 }
 
-/* Loads, and keeps what was logged for said(). */
 static struct certs *load(void)
 {
-	struct certs *certs;
-
-	cr_assert_eq(ftruncate(log_fd, 0), 0);
-	lseek(log_fd, 0, SEEK_SET);
-	dup2(log_fd, STDERR_FILENO);
-	certs = certs_load(&config, KTLS_ALL_PAIRS);
-	dup2(old_stderr, STDERR_FILENO);
-	return certs;
-}
-
-static const char *said(void)
-{
-	static char text[4096];
-	ssize_t n = pread(log_fd, text, sizeof(text) - 1, 0);
-
-	text[n > 0 ? n : 0] = '\0';
-	return text;
+	return load_certs(&config);
 }
 
 /* A response for the leaf; the times are relative to now, in seconds. */

@@ -5,6 +5,7 @@
 #include "tests/handshake_peer.h"
 
 #include "agent_case.h"
+#include "certs_case.h"
 
 TestSuite(slots, .timeout = 20);
 
@@ -23,8 +24,6 @@ static struct config config = {
 	.n_listeners = 1,
 	.ocsp.responders = responders,
 };
-static char log_file[96];
-static int log_fd, old_stderr;
 
 /* A chain of a leaf with extensions, and its issuer if @issuer. */
 static void write_chain(const char *aia, bool must, bool issuer)
@@ -55,45 +54,24 @@ static void start(void)
 	pki_write(&pki, leaf, ca, key);
 	X509_free(leaf);
 	chmod(pki.key, 0600);
-	sprintf(log_file, "%s/log", pki.dir);
 	cert = (struct config_cert){
 		.mark = { "ktlsd.conf", 7, 3 },
 		.chain = pki.chain,
 		.key = pki.key,
 	};
 	config.ocsp.n_responders = 0;
-	log_fd = open(log_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	old_stderr = dup(STDERR_FILENO);
 }
 
 static void stop(void)
 {
-	unlink(log_file);
 	pki_remove(&pki);
 	X509_free(ca);
 	EVP_PKEY_free(key);
 }
 
-/* Loads, and keeps what was logged for said(). */
 static struct certs *load(void)
 {
-	struct certs *certs;
-
-	cr_assert_eq(ftruncate(log_fd, 0), 0);
-	lseek(log_fd, 0, SEEK_SET);
-	dup2(log_fd, STDERR_FILENO);
-	certs = certs_load(&config, KTLS_ALL_PAIRS);
-	dup2(old_stderr, STDERR_FILENO);
-	return certs;
-}
-
-static const char *said(void)
-{
-	static char text[4096];
-	ssize_t n = pread(log_fd, text, sizeof(text) - 1, 0);
-
-	text[n > 0 ? n : 0] = '\0';
-	return text;
+	return load_certs(&config);
 }
 
 /* --- whether there is one ---------------------------------------------- */
