@@ -8,7 +8,7 @@
 
 #include "ocsp/cert.h"
 #include "ocsp/der.h"
-#include "tests/ocsp_response.h"
+#include "tests/fuzz/seeds.h"
 
 enum mode { RAW, ACCESS, FEATURE, MODES };
 
@@ -24,12 +24,6 @@ static const char feature_value[] = "\x30\x06\x02\x01\x11\x02\x01\x05";
 
 static struct ocsp_bytes plain, head, tail;	/* of a certificate */
 static struct blob seeds[MODES];
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
-			       unsigned int seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
 /* The extension's contents in @b: make it a certificate. */
 static void put_around(struct blob *b, const char *extension)
@@ -141,15 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Random bytes are never a certificate: mutations start from good ones. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 			       unsigned int seed)
 {
-	const struct blob *good = &seeds[seed % MODES];
-
-	if ((size < 2 || seed % 256 == 0) && good->len <= max) {
-		memcpy(data, good->data, good->len);
-		size = good->len;
-	}
-	return LLVMFuzzerMutate(data, size, max);
+	return mutate_from(seeds, MODES, data, size, max, seed);
 }

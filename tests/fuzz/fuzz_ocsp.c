@@ -8,7 +8,7 @@
 #include <openssl/err.h>
 
 #include "ocsp/trim.h"
-#include "tests/ocsp_response.h"
+#include "tests/fuzz/seeds.h"
 
 enum mode { RAW, BY_ISSUER, BY_DELEGATE, MODES };
 
@@ -20,12 +20,6 @@ static EVP_PKEY *delegate_key;
 static X509 *delegate;
 static struct ocsp_bytes leaf, issuer, delegate_der;
 static struct blob seeds[MODES];
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
-			       unsigned int seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
 static EVP_PKEY *fixed_key(uint8_t fill)
 {
@@ -158,15 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Random bytes are never a response: mutations start from good ones. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 			       unsigned int seed)
 {
-	const struct blob *good = &seeds[seed % MODES];
-
-	if ((size < 2 || seed % 256 == 0) && good->len <= max) {
-		memcpy(data, good->data, good->len);
-		size = good->len;
-	}
-	return LLVMFuzzerMutate(data, size, max);
+	return mutate_from(seeds, MODES, data, size, max, seed);
 }
