@@ -154,8 +154,8 @@ static struct hs_ctx *make_context(const struct config_listener *listener,
 	struct hs_config hs = {
 		.certs = certs->cert,
 		.n_certs = certs->n,
-		.alpn = listener->alpn,
-		.alpn_len = listener->alpn_len,
+		.alpn = listener->alpn.wire,
+		.alpn_len = listener->alpn.len,
 		.pairs = pairs,
 		.tickets = listener->tickets,
 	};

@@ -237,7 +237,7 @@ static void free_listeners(struct config_listener *listeners, size_t n)
 
 	for (i = 0; i < n; i++) {
 		free(listeners[i].bind);
-		free(listeners[i].alpn);
+		free(listeners[i].alpn.wire);
 	}
 	free(listeners);
 }

@@ -185,7 +185,7 @@ static void alpn_encode(const struct config_reader *r, const yaml_node_t *list,
 
 CONFIG_READER(config_read_alpn)
 {
-	struct config_listener *listener = item;
+	struct config_alpn *alpn = config_field(key, item);
 	ssize_t size;
 
 	if (node->type != YAML_SEQUENCE_NODE) {
@@ -195,11 +195,11 @@ CONFIG_READER(config_read_alpn)
 	size = alpn_size(r, key, node);
 	if (size <= 0)
 		return;
-	listener->alpn = malloc(size);
-	if (!listener->alpn) {
+	alpn->wire = malloc(size);
+	if (!alpn->wire) {
 		r->no_memory = true;
 		return;
 	}
-	listener->alpn_len = size;
-	alpn_encode(r, node, listener->alpn);
+	alpn->len = size;
+	alpn_encode(r, node, alpn->wire);
 }

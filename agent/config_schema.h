@@ -12,7 +12,7 @@
 
 #include "agent/config_error.h"
 
-#define CONFIG_MAX_KEYS 16	/* of one mapping */
+#define CONFIG_MAX_KEYS 32	/* of one mapping */
 
 /* For tables: where a key's value goes, and how many keys there are. */
 #define FIELD(type, field) .offset = offsetof(struct type, field)

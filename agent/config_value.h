@@ -23,9 +23,9 @@ CONFIG_READER(config_read_path);	/* char *, relative to the file */
 CONFIG_READER(config_read_mode);	/* mode_t, octal */
 CONFIG_READER(config_read_uid);		/* uid_t, number or account */
 CONFIG_READER(config_read_gid);		/* gid_t, number or group */
+CONFIG_READER(config_read_alpn);	/* struct config_alpn, a list of names */
 /* Of struct config_listener, in config_listener.c; the routes are read. */
 CONFIG_READER(config_read_bind);	/* and addr, addr_len */
-CONFIG_READER(config_read_alpn);	/* and alpn_len */
 CONFIG_READER(config_read_route);	/* index of the route of that name */
 /* In config_url.c */
 CONFIG_READER(config_read_url);		/* char *, http or https */

@@ -38,6 +38,11 @@ static const struct {
 	[HS_F_CIPHER] = { METRIC_FAILED_CIPHER, "cipher" },
 	[HS_F_PROTOCOL] = { METRIC_FAILED_PROTOCOL, "protocol" },
 	[HS_F_STAPLE] = { METRIC_FAILED_STAPLE, "staple" },
+	[HS_F_HELLO] = { METRIC_FAILED_HELLO, "client_hello" },
+	[HS_F_NAME] = { METRIC_FAILED_NAME, "server_name" },
+	[HS_F_ALPN] = { METRIC_FAILED_ALPN, "alpn" },
+	[HS_F_CLIENT] = { METRIC_FAILED_CLIENT, "client_certificate" },
+	[HS_F_DENIED] = { METRIC_FAILED_DENIED, "access_denied" },
 	[HS_F_INTERNAL] = { METRIC_FAILED_INTERNAL, "internal" },
 };
 

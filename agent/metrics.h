@@ -27,6 +27,14 @@
 	X(FAILED_PROTOCOL, "handshakes_failed_total", "reason=\"protocol\"") \
 	X(FAILED_TRUNCATED, "handshakes_failed_total", "reason=\"truncated\"") \
 	X(FAILED_STAPLE, "handshakes_failed_total", "reason=\"staple\"") \
+	X(FAILED_HELLO, "handshakes_failed_total", \
+	  "reason=\"client_hello\"") \
+	X(FAILED_NAME, "handshakes_failed_total", "reason=\"server_name\"") \
+	X(FAILED_ALPN, "handshakes_failed_total", "reason=\"alpn\"") \
+	X(FAILED_CLIENT, "handshakes_failed_total", \
+	  "reason=\"client_certificate\"") \
+	X(FAILED_DENIED, "handshakes_failed_total", \
+	  "reason=\"access_denied\"") \
 	X(FAILED_INTERNAL, "handshakes_failed_total", "reason=\"internal\"") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \

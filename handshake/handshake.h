@@ -20,11 +20,15 @@ enum hs_step {
 /*
  * HS_F_HTTP, _SSLV2, _GARBAGE: by the first bytes. _ALERT: the peer sent one.
  * _VERSION, _CIPHER: nothing in common, groups and signatures included.
- * _STAPLE: see hs_cert_require_staple().
+ * _STAPLE: see hs_cert_require_staple(). _HELLO: the ClientHello is too long.
+ * _NAME: no certificate is for the client's name. _ALPN: no protocol in common.
+ * _CLIENT: its certificate is missing or not valid; _DENIED: it is, and is not
+ * among those that may come in.
  */
 enum hs_failure {
 	HS_F_NONE, HS_F_HTTP, HS_F_SSLV2, HS_F_GARBAGE, HS_F_RECORD_OVERFLOW,
 	HS_F_ALERT, HS_F_VERSION, HS_F_CIPHER, HS_F_PROTOCOL, HS_F_STAPLE,
+	HS_F_HELLO, HS_F_NAME, HS_F_ALPN, HS_F_CLIENT, HS_F_DENIED,
 	HS_F_INTERNAL,
 	HS_FAILURES,
 };

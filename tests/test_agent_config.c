@@ -96,8 +96,8 @@ Test(agent_config, fills_in_every_default_of_the_items)
 	cr_expect_null(c->certs[0].responder);
 	cr_expect_str_eq(c->listeners[0].bind, "*:443");
 	cr_expect_eq(c->listeners[0].route, 0);
-	cr_expect_null(c->listeners[0].alpn);
-	cr_expect_eq(c->listeners[0].alpn_len, 0);
+	cr_expect_null(c->listeners[0].alpn.wire);
+	cr_expect_eq(c->listeners[0].alpn.len, 0);
 	cr_expect_eq(c->listeners[0].tickets, 2);
 	cr_expect_eq(c->listeners[0].backlog, 4096);
 	cr_expect_str_eq(c->routes[0].name, "web");
@@ -208,8 +208,8 @@ Test(agent_config, takes_every_key_of_listeners_and_routes)
 	cr_assert_eq(c->n_routes, 2);
 	cr_expect_eq(l->route, 1);
 	cr_expect_eq(c->listeners[1].route, 0);
-	cr_assert_eq(l->alpn_len, 12);
-	cr_expect_arr_eq(l->alpn, "\2h2\10http/1.1", 12);
+	cr_assert_eq(l->alpn.len, 12);
+	cr_expect_arr_eq(l->alpn.wire, "\2h2\10http/1.1", 12);
 	cr_expect_eq(l->tickets, 0);
 	cr_expect_eq(l->backlog, 16);
 	cr_expect_eq(r->user, 33);
@@ -267,7 +267,7 @@ Test(agent_config, follows_anchors)
 		"- {bind: '127.0.0.1:1', route: web, alpn: &a [h2]}\n"
 		"- {bind: '127.0.0.1:2', route: web, alpn: *a}\n");
 
-	cr_expect_eq(c->listeners[1].alpn_len, 3);
+	cr_expect_eq(c->listeners[1].alpn.len, 3);
 	config_free(c);
 }
 

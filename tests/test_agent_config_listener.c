@@ -152,8 +152,8 @@ Test(agent_config_listener, has_no_protocols_when_the_list_is_empty)
 {
 	struct config *config = case_good(LISTENER("alpn: []"));
 
-	cr_expect_null(config->listeners[0].alpn);
-	cr_expect_eq(config->listeners[0].alpn_len, 0);
+	cr_expect_null(config->listeners[0].alpn.wire);
+	cr_expect_eq(config->listeners[0].alpn.len, 0);
 	config_free(config);
 }
 
@@ -161,8 +161,8 @@ Test(agent_config_listener, takes_protocols_with_any_byte)
 {
 	struct config *config = case_good(LISTENER("alpn: [\"a\\0b\", 1]"));
 
-	cr_assert_eq(config->listeners[0].alpn_len, 6);
-	cr_expect_arr_eq(config->listeners[0].alpn, "\3a\0b\0011", 6);
+	cr_assert_eq(config->listeners[0].alpn.len, 6);
+	cr_expect_arr_eq(config->listeners[0].alpn.wire, "\3a\0b\0011", 6);
 	config_free(config);
 }
 
@@ -222,7 +222,7 @@ Test(agent_config_listener, takes_as_many_protocols_as_tls_can_carry)
 		config = protocols(cases[i].n, cases[i].len, &errors);
 		cr_expect_eq(!config, !!cases[i].error, "%s", errors);
 		if (config)
-			cr_expect_eq(config->listeners[0].alpn_len,
+			cr_expect_eq(config->listeners[0].alpn.len,
 				     cases[i].n * (cases[i].len + 1));
 		if (cases[i].error)
 			cr_expect(strstr(errors, cases[i].error), "%s", errors);
