@@ -231,6 +231,27 @@ static void free_routes(struct config_route *routes, size_t n)
 	free(routes);
 }
 
+static void free_texts(struct config_texts *texts)
+{
+	size_t i;
+
+	for (i = 0; i < texts->n; i++)
+		free(texts->text[i]);
+	free(texts->text);
+}
+
+static void free_rules(struct config_rule *rules, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free_texts(&rules[i].sni);
+		free(rules[i].alpn.wire);
+		free(rules[i].from.prefix);
+	}
+	free(rules);
+}
+
 static void free_listeners(struct config_listener *listeners, size_t n)
 {
 	size_t i;
@@ -238,6 +259,7 @@ static void free_listeners(struct config_listener *listeners, size_t n)
 	for (i = 0; i < n; i++) {
 		free(listeners[i].bind);
 		free(listeners[i].alpn.wire);
+		free_rules(listeners[i].rules, listeners[i].n_rules);
 	}
 	free(listeners);
 }

@@ -43,9 +43,12 @@ struct config_alpn {
 	size_t len;
 };
 
-/* A range of addresses; of IPv4 ::ffff:a.b.c.d, its bits counted from there. */
+/*
+ * Addresses whose first bits are these; those of IPv4 as ::ffff:a.b.c.d, so
+ * that 192.0.2.0/24 has 120 bits, and 0 bits are everybody.
+ */
 struct config_prefix {
-	uint8_t addr[16];
+	uint8_t addr[16];	/* the rest is 0 */
 	unsigned int bits;	/* 0 to 128 */
 };
 

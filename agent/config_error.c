@@ -41,7 +41,7 @@ static void add_error(struct config_reader *r, const yaml_mark_t *at,
 void config_error(struct config_reader *r, const yaml_mark_t *at,
 		  const char *key, const char *format, ...)
 {
-	char text[256];
+	char text[336];
 	va_list args;
 
 	va_start(args, format);

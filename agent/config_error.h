@@ -31,7 +31,7 @@ struct config_env {
 struct config_error {
 	size_t line, column;	/* from 1 */
 	size_t order;
-	char text[336];
+	char text[416];
 };
 
 struct config_reader {

@@ -60,7 +60,7 @@ static void unknown_key(struct config_reader *r,
 {
 	struct config_found found = config_found(node);
 	const char *meant = nearest(table, name);
-	char all[200] = "";
+	char all[288] = "";
 	size_t i, len = 0;
 
 	for (i = 0; i < table->n_keys; i++)
@@ -90,11 +90,9 @@ static const struct config_key *find_key(const struct config_table *table,
 	return NULL;
 }
 
-/* Sort one pair of a mapping into @values, which is in the table's order. */
-static void take_pair(struct config_reader *r, const char *mapping,
-		      const struct config_table *table,
-		      const yaml_node_pair_t *pair, const yaml_node_t **keys,
-		      const yaml_node_t **values)
+/* Sort one pair of the mapping into the table's order. */
+static void take_pair(struct config_reader *r, const char *name,
+		      struct config_mapping *m, const yaml_node_pair_t *pair)
 {
 	const yaml_node_t *node;
 	const struct config_key *key;
@@ -102,25 +100,38 @@ static void take_pair(struct config_reader *r, const char *mapping,
 
 	node = yaml_document_get_node(r->document, pair->key);
 	if (node->type != YAML_SCALAR_NODE) {
-		config_error(r, &node->start_mark, mapping,
+		config_error(r, &node->start_mark, name,
 			     "expected the name of a key, found %s",
 			     config_found(node).text);
 		return;
 	}
-	key = find_key(table, node);
+	key = find_key(m->table, node);
 	if (!key) {
-		unknown_key(r, table, node, (char *)node->data.scalar.value);
+		unknown_key(r, m->table, node,
+			    (char *)node->data.scalar.value);
 		return;
 	}
-	i = key - table->keys;
-	if (keys[i]) {
+	i = key - m->table->keys;
+	if (m->keys[i]) {
 		config_error(r, &node->start_mark, key->name,
 			     "expected once, found again after line %zu",
-			     keys[i]->start_mark.line + 1);
+			     m->keys[i]->start_mark.line + 1);
 		return;
 	}
-	keys[i] = node;
-	values[i] = yaml_document_get_node(r->document, pair->value);
+	m->keys[i] = node;
+	m->values[i] = yaml_document_get_node(r->document, pair->value);
+}
+
+const yaml_node_t *config_value(const struct config_mapping *m, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < m->table->n_keys; i++) {
+		if (!strcmp(m->table->keys[i].name, key))
+			return m->values[i];
+	}
+	assert(!"a key of the table");
+	return NULL;
 }
 
 static void read_default(struct config_reader *r, const struct config_key *key,
@@ -143,31 +154,30 @@ static void read_default(struct config_reader *r, const struct config_key *key,
 }
 
 /* In the table's order, so that a value can refer to what stands before it. */
-static void read_values(struct config_reader *r,
-			const struct config_table *table,
-			const yaml_node_t *mapping,
-			const yaml_node_t *const *values, void *item)
+static void read_values(struct config_reader *r, const struct config_mapping *m,
+			void *item)
 {
 	size_t i;
 
-	if (table->init)
-		table->init(r, item);
-	for (i = 0; i < table->n_keys; i++) {
-		const struct config_key *key = &table->keys[i];
+	if (m->table->init)
+		m->table->init(r, item);
+	for (i = 0; i < m->table->n_keys; i++) {
+		const struct config_key *key = &m->table->keys[i];
 
-		if (values[i])
-			key->read(r, key, values[i], item);
+		if (m->values[i])
+			key->read(r, key, m->values[i], item);
 		else
-			read_default(r, key, mapping, item);
+			read_default(r, key, m->node, item);
 	}
+	if (m->table->finish)
+		m->table->finish(r, m, item);
 }
 
 void config_read_mapping(struct config_reader *r, const char *name,
 			 const struct config_table *table,
 			 const yaml_node_t *node, void *item)
 {
-	const yaml_node_t *keys[CONFIG_MAX_KEYS] = { NULL };
-	const yaml_node_t *values[CONFIG_MAX_KEYS] = { NULL };
+	struct config_mapping m = { .table = table, .node = node };
 	yaml_node_pair_t *pair;
 
 	assert(table->n_keys <= CONFIG_MAX_KEYS);
@@ -181,37 +191,40 @@ void config_read_mapping(struct config_reader *r, const char *name,
 	     pair < node->data.mapping.pairs.top; pair++) {
 		if (config_too_many_errors(r))
 			return;
-		take_pair(r, name, table, pair, keys, values);
+		take_pair(r, name, &m, pair);
 	}
-	read_values(r, table, node, values, item);
+	read_values(r, &m, item);
 }
 
-/* How many items the list has; 0 after complaining. */
-static size_t list_length(struct config_reader *r,
-			  const struct config_key *key,
-			  const yaml_node_t *node)
+size_t config_list_length(struct config_reader *r,
+			  const struct config_key *key, const yaml_node_t *node)
 {
-	const yaml_node_item_t *first;
 	size_t n;
 
 	if (node->type != YAML_SEQUENCE_NODE) {
 		config_expected(r, key, node, "a list");
 		return 0;
 	}
-	first = node->data.sequence.items.start;
-	n = node->data.sequence.items.top - first;
+	n = node->data.sequence.items.top - node->data.sequence.items.start;
 	if (n < key->min) {
 		config_error(r, &node->start_mark, key->name,
 			     "expected at least %u, found %zu", key->min, n);
 		return 0;
 	}
 	if (n > key->max) {
-		node = yaml_document_get_node(r->document, first[key->max]);
+		node = config_list_item(r, node, key->max);
 		config_error(r, &node->start_mark, key->name,
 			     "expected at most %u, found %zu", key->max, n);
 		return 0;
 	}
 	return n;
+}
+
+const yaml_node_t *config_list_item(const struct config_reader *r,
+				    const yaml_node_t *list, size_t i)
+{
+	return yaml_document_get_node(r->document,
+				      list->data.sequence.items.start[i]);
 }
 
 static void set_mark(const struct config_reader *r,
@@ -230,8 +243,8 @@ void config_read_list(struct config_reader *r, const struct config_key *key,
 {
 	const struct config_table *table = key->table;
 	size_t *count = (size_t *)((char *)item + key->count);
-	size_t n = list_length(r, key, node), i;
-	const yaml_node_item_t *list;
+	size_t n = config_list_length(r, key, node), i;
+	const yaml_node_t *entry;
 	char *items;
 
 	if (!n)
@@ -242,11 +255,10 @@ void config_read_list(struct config_reader *r, const struct config_key *key,
 		return;
 	}
 	memcpy((char *)item + key->offset, &items, sizeof(items));
-	list = node->data.sequence.items.start;
 	for (i = 0; i < n && !config_too_many_errors(r); i++) {
-		node = yaml_document_get_node(r->document, list[i]);
-		set_mark(r, table, node, items + i * table->size);
-		config_read_mapping(r, key->name, table, node,
+		entry = config_list_item(r, node, i);
+		set_mark(r, table, entry, items + i * table->size);
+		config_read_mapping(r, key->name, table, entry,
 				    items + i * table->size);
 		*count = i + 1;
 	}
@@ -257,4 +269,11 @@ void config_read_map(struct config_reader *r, const struct config_key *key,
 {
 	config_read_mapping(r, key->name, key->table, node,
 			    (char *)item + key->offset);
+}
+
+void config_read_optional(struct config_reader *r,
+			  const struct config_key *key,
+			  const yaml_node_t *node, void *item)
+{
+	config_read_map(r, key, node, item);
 }

@@ -177,8 +177,8 @@ static void join_words(const char *const *words, char *text, size_t size)
 				words[i]);
 }
 
-static int find_word(struct config_reader *r, const struct config_key *key,
-		     const yaml_node_t *node, unsigned int *index)
+int config_parse_word(struct config_reader *r, const struct config_key *key,
+		      const yaml_node_t *node, unsigned int *index)
 {
 	char expected[96];
 	const char *text;
@@ -202,7 +202,7 @@ CONFIG_READER(config_read_word)
 {
 	unsigned int i;
 
-	if (!find_word(r, key, node, &i))
+	if (!config_parse_word(r, key, node, &i))
 		memcpy(config_field(key, item), &i, sizeof(i));
 }
 
@@ -210,29 +210,26 @@ CONFIG_READER(config_read_choice)
 {
 	unsigned int i;
 
-	if (!find_word(r, key, node, &i))
+	if (!config_parse_word(r, key, node, &i))
 		*(bool *)config_field(key, item) = i;
 }
 
-CONFIG_READER(config_check_word)
-{
-	unsigned int i;
-
-	(void)item;
-	find_word(r, key, node, &i);
-}
-
-void config_store_path(struct config_reader *r, const struct config_key *key,
-		       const char *path, void *item)
+char *config_path(struct config_reader *r, const char *path)
 {
 	const char *slash = path[0] == '/' ? NULL : strrchr(r->file, '/');
 	int folder = slash ? slash + 1 - r->file : 0;
 	char *whole;
 
-	if (asprintf(&whole, "%.*s%s", folder, r->file, path) < 0)
-		r->no_memory = true;
-	else
-		*(char **)config_field(key, item) = whole;
+	if (asprintf(&whole, "%.*s%s", folder, r->file, path) >= 0)
+		return whole;
+	r->no_memory = true;
+	return NULL;
+}
+
+void config_store_path(struct config_reader *r, const struct config_key *key,
+		       const char *path, void *item)
+{
+	*(char **)config_field(key, item) = config_path(r, path);
 }
 
 CONFIG_READER(config_read_path)

@@ -18,15 +18,23 @@ CONFIG_READER(config_read_duration);	/* unsigned int, ms */
 CONFIG_READER(config_read_seconds);	/* unsigned int, s */
 CONFIG_READER(config_read_word);	/* enum: index into key->words */
 CONFIG_READER(config_read_choice);	/* bool: the second of two words */
-CONFIG_READER(config_check_word);	/* nothing is stored */
 CONFIG_READER(config_read_path);	/* char *, relative to the file */
 CONFIG_READER(config_read_mode);	/* mode_t, octal */
 CONFIG_READER(config_read_uid);		/* uid_t, number or account */
 CONFIG_READER(config_read_gid);		/* gid_t, number or group */
-CONFIG_READER(config_read_alpn);	/* struct config_alpn, a list of names */
-/* Of struct config_listener, in config_listener.c; the routes are read. */
-CONFIG_READER(config_read_bind);	/* and addr, addr_len */
-CONFIG_READER(config_read_route);	/* index of the route of that name */
+/* In config_list.c */
+CONFIG_READER(config_read_texts);	/* struct config_texts, each once */
+CONFIG_READER(config_read_flags);	/* unsigned int, bit by key->words */
+CONFIG_READER(config_read_alpn);	/* struct config_alpn, names */
+#define CONFIG_MAX_PROTOCOLS 32767	/* of them: in 65535 bytes */
+/* In config_bind.c: bind, addr and addr_len of struct config_listener */
+CONFIG_READER(config_read_bind);
+/* In config_route.c: char *, unused and short enough */
+CONFIG_READER(config_read_socket);
+/* In config_rules.c: unsigned int, index of a route, or CONFIG_DENY */
+CONFIG_READER(config_read_route);
+/* In config_prefix.c */
+CONFIG_READER(config_read_prefixes);	/* struct config_prefixes */
 /* In config_url.c */
 CONFIG_READER(config_read_url);		/* char *, http or https */
 CONFIG_READER(config_read_proxy);	/* char *, "http://HOST:PORT" */
@@ -38,6 +46,8 @@ static inline void *config_field(const struct config_key *key, void *item)
 	return (char *)item + key->offset;
 }
 
+/* config_path - @path relative to the file, to be freed */
+char *config_path(struct config_reader *r, const char *path);
 /* config_store_path - into the key's field, relative to the file */
 void config_store_path(struct config_reader *r, const struct config_key *key,
 		       const char *path, void *item);
@@ -54,6 +64,29 @@ int config_parse_number(const char *text, size_t len, unsigned int max,
 /* config_parse_uid - of a number or account, for lists; 0 or -EINVAL */
 int config_parse_uid(struct config_reader *r, const struct config_key *key,
 		     const yaml_node_t *node, uid_t *uid);
+/* config_parse_word - index into key->words; 0, or -EINVAL after complaining */
+int config_parse_word(struct config_reader *r, const struct config_key *key,
+		      const yaml_node_t *node, unsigned int *index);
+/*
+ * config_check_socket - complain of a path that is too long, or another's
+ * Returns false if it is too long.
+ */
+bool config_check_socket(struct config_reader *r, const struct config_key *key,
+			 const yaml_node_t *node, const char *path);
+/* config_has_protocol - is the scalar @name among them? */
+bool config_has_protocol(const struct config_alpn *alpn,
+			 const yaml_node_t *name);
+/* config_terminates - does connections' TLS end here on this route? */
+bool config_terminates(const struct config *config, unsigned int route);
+/* config_name - of an item in the file; NULL after complaining */
+const char *config_name(struct config_reader *r, const struct config_key *key,
+			const yaml_node_t *node);
+bool config_is_host_name(const char *name);
+/* The same, perhaps with "*" as its first label. */
+bool config_is_name_pattern(const char *name);
+/* For lists of texts, in lower case: "www.example.com", "*.example.com" */
+char *config_name_pattern(struct config_reader *r, const struct config_key *key,
+			  const yaml_node_t *node);
 /* config_copy - strdup(); NULL sets r->no_memory */
 char *config_copy(struct config_reader *r, const char *text);
 

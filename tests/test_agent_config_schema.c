@@ -43,12 +43,12 @@ Test(agent_config_schema, lists_the_keys_when_none_is_near)
 		  "etc/f:1:1: \"user?\": unknown key, did you mean "
 		  "\"user\"?\n" },
 		{ CERTIFICATES ROUTES "listeners:\n"
-		  "- bind: '*:1'\n  route: web\n"
-		  "  a-key-that-is-longer-than-any-key-of-ours-will-ever-be-and"
-		  "-some-more: 1\n",
-		  "etc/f:6:3: \"a-key-that-is-longer-than-any-key-of-ours-will-"
-		  "ever-be-and-some-\"...: unknown key, expected one of bind, "
-		  "route, alpn, tickets, backlog\n" },
+		  "- bind: '*:1'\n  rules:\n  - route: web\n"
+		  "    a-key-that-is-longer-than-any-key-of-ours-will-ever-be-"
+		  "and-some-more: 1\n",
+		  "etc/f:7:5: \"a-key-that-is-longer-than-any-key-of-ours-will-"
+		  "ever-be-and-some-\"...: unknown key, expected one of sni, "
+		  "alpn, from, route\n" },
 		{ "? [a]\n: b\n" REST,
 		  "etc/f:1:3: YAML: expected the name of a key, found a "
 		  "list\n" },
@@ -119,7 +119,8 @@ Test(agent_config_schema, names_every_key_that_is_missing)
 		  "etc/f:2:10: name: expected this key here, found none\n"
 		  "etc/f:2:10: handoff: expected this key here, found none\n"
 		  "etc/f:3:13: bind: expected this key here, found none\n"
-		  "etc/f:3:13: route: expected this key here, found none\n" },
+		  "etc/f:3:13: route: expected this key or rules here, found "
+		  "none\n" },
 	};
 
 	CASE_ALL_BAD(cases);
@@ -139,8 +140,8 @@ Test(agent_config_schema, refuses_lists_of_the_wrong_shape)
 		{ CERTIFICATES "routes: []\n" LISTENERS,
 		  "etc/f:2:9: routes: expected at least 1, found 0\n" },
 		{ CERTIFICATES LISTENERS "routes:\n- web\n- [web]\n-\n",
-		  "etc/f:2:36: route: expected the name of a route, found "
-		  "\"web\"\n"
+		  "etc/f:2:36: route: expected the name of a route, or deny, "
+		  "found \"web\"\n"
 		  "etc/f:4:3: routes: expected a mapping of keys, found "
 		  "\"web\"\n"
 		  "etc/f:5:3: routes: expected a mapping of keys, found a "

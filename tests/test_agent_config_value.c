@@ -142,9 +142,9 @@ Test(agent_config_value, refuses_other_words)
 				     "require or off, found a mapping\n" },
 		{ "ktls: OFF\n" REST, "etc/f:1:7: ktls: expected prefer, "
 				      "require or off, found \"OFF\"\n" },
-		{ ROUTE("no_consumer: refuse"),
-		  "etc/f:3:47: no_consumer: expected hold, found "
-		  "\"refuse\"\n" },
+		{ ROUTE("no_consumer: wait"),
+		  "etc/f:3:47: no_consumer: expected hold or refuse, found "
+		  "\"wait\"\n" },
 	};
 
 	CASE_ALL_BAD(cases);
