@@ -147,26 +147,54 @@ static struct hs_cert *load_cert(const struct config_cert *config,
 	return cert;
 }
 
-static struct hs_ctx *make_context(const struct config_listener *listener,
+/* What a certificate does not say for itself its listener says. */
+static struct hs_site make_site(const struct config *config,
+				const struct config_listener *listener,
+				const struct certs *certs, size_t i)
+{
+	const struct config_cert *cert = &config->certs[i];
+	const struct config_alpn *alpn = cert->alpn.len ? &cert->alpn :
+							  &listener->alpn;
+
+	return (struct hs_site){
+		.cert = certs->cert[i],
+		.alpn = alpn->wire,
+		.alpn_len = alpn->len,
+		.min_version = cert->min_version,
+	};
+}
+
+static struct hs_ctx *make_context(const struct config *config,
+				   const struct config_listener *listener,
 				   const struct certs *certs,
 				   unsigned int pairs)
 {
+	size_t n = listener->n_certs ? listener->n_certs : config->n_certs;
+	struct hs_site *sites = calloc(n, sizeof(*sites));
 	struct hs_config hs = {
-		.certs = certs->cert,
-		.n_certs = certs->n,
-		.alpn = listener->alpn.wire,
-		.alpn_len = listener->alpn.len,
+		.sites = sites,
+		.n_sites = n,
+		.strict = listener->strict_sni,
+		.alpn_ignore = listener->alpn_ignore,
 		.pairs = pairs,
 		.tickets = listener->tickets,
+		.lifetime_s = config->ticket_lifetime_s,
+		.max_hello = config->limits.client_hello,
 	};
-	struct hs_ctx *ctx;
-	char error[512];
+	char error[512] = "out of memory";
+	struct hs_ctx *ctx = NULL;
 
-	ctx = hs_ctx_new(&hs, error, sizeof(error));
+	for (size_t i = 0; sites && i < n; i++)
+		sites[i] = make_site(config, listener, certs,
+				     listener->n_certs ? listener->certs[i] :
+							 i);
+	if (sites)
+		ctx = hs_ctx_new(&hs, error, sizeof(error));
 	if (!ctx)
 		log_error("event=listener_refused at=%s:%u:%u error=\"%s\"",
 			  listener->mark.file, listener->mark.line,
 			  listener->mark.column, error);
+	free(sites);
 	return ctx;
 }
 
@@ -190,8 +218,8 @@ static bool load_all(const struct config *config, struct certs *certs,
 		certs->n++;
 	}
 	for (i = 0; i < config->n_listeners; i++) {
-		certs->contexts[i] = make_context(&config->listeners[i], certs,
-						  pairs);
+		certs->contexts[i] = make_context(config, &config->listeners[i],
+						  certs, pairs);
 		if (!certs->contexts[i])
 			return false;
 		certs->n_contexts++;

@@ -415,7 +415,7 @@ static void on_recv(struct ring_op *op, int result)
 		return;
 	}
 	if (!c->hs)
-		c->hs = hs_new(c->listener->ctx);
+		c->hs = hs_new(c->listener->ctx, NULL, NULL);
 	if (!c->hs) {
 		fail(c, HS_F_INTERNAL, "out of memory");
 		linger(c);

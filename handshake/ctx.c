@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a listener offers: versions, ciphers, ALPN, tickets, certificates.
+ * What a listener offers: versions, ciphers, tickets.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/err.h>
 
@@ -97,38 +96,6 @@ static void set_options(SSL_CTX *ssl)
 	SSL_CTX_set_quiet_shutdown(ssl, 0);
 }
 
-/*
- * No protocol in common ends the handshake (RFC 7301 3.2): going on would let
- * the peer speak a protocol to a server of another one.
- */
-static int select_alpn(SSL *ssl, const unsigned char **out,
-		       unsigned char *out_len, const unsigned char *in,
-		       unsigned int in_len, void *arg)
-{
-	struct hs_ctx *ctx = hs_of(ssl)->ctx;
-	unsigned char *found;
-
-	(void)arg;
-	if (SSL_select_next_proto(&found, out_len, ctx->alpn, ctx->alpn_len, in,
-				  in_len) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*out = found;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-static int set_alpn(struct hs_ctx *ctx, const uint8_t *alpn, size_t len)
-{
-	if (!len)
-		return 0;
-	ctx->alpn = malloc(len);
-	if (!ctx->alpn)
-		return -ENOMEM;
-	memcpy(ctx->alpn, alpn, len);
-	ctx->alpn_len = len;
-	SSL_CTX_set_alpn_select_cb(ctx->ssl, select_alpn, NULL);
-	return 0;
-}
-
 /* Called with each message, after its last byte was taken or given. */
 static void watch(int sent, int version, int type, const void *buf, size_t len,
 		  SSL *ssl, void *arg)
@@ -154,17 +121,22 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config)
 {
 	int ret;
 
+	ctx->strict = config->strict;
+	ctx->alpn_ignore = config->alpn_ignore;
+	ctx->max_hello = config->max_hello;
 	ctx->bio = hs_bio_method();
-	if (!ctx->bio || hs_secrets_init(ctx))
+	ctx->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	ctx->digest = EVP_MD_CTX_new();
+	if (!ctx->bio || !ctx->sha256 || !ctx->digest || hs_secrets_init(ctx))
 		return -EIO;
 	set_options(ctx->ssl);
 	SSL_CTX_set_msg_callback(ctx->ssl, watch);
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
+	SSL_CTX_set_cert_cb(ctx->ssl, hs_sites_install, NULL);
+	hs_hello_init(ctx);
 	ret = set_ciphers(ctx->ssl, config->pairs);
 	if (!ret)
 		ret = set_sessions(ctx->ssl, config->tickets);
-	if (!ret)
-		ret = set_alpn(ctx, config->alpn, config->alpn_len);
 	return ret;
 }
 
@@ -188,7 +160,7 @@ struct hs_ctx *hs_ctx_new(const struct hs_config *config, char *error,
 				 ERR_reason_error_string(ERR_peek_error()) :
 				 "out of memory");
 	else
-		ret = hs_names_init(ctx, config, error, error_len);
+		ret = hs_sites_init(ctx, config, error, error_len);
 	if (!ret)
 		return ctx;
 	hs_ctx_free(ctx);
@@ -202,7 +174,8 @@ void hs_ctx_free(struct hs_ctx *ctx)
 	SSL_CTX_free(ctx->ssl);
 	BIO_meth_free(ctx->bio);
 	hs_secrets_fini(ctx);
-	hs_names_fini(ctx);
-	free(ctx->alpn);
+	hs_sites_fini(ctx);
+	EVP_MD_free(ctx->sha256);
+	EVP_MD_CTX_free(ctx->digest);
 	free(ctx);
 }

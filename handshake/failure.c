@@ -2,6 +2,7 @@
 /*
  * Why a handshake failed: a reason to count, a sentence to log, an alert.
  */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include <openssl/err.h>
@@ -27,6 +28,18 @@ enum hs_step hs_fail(struct hs *hs, enum hs_failure failure, uint8_t alert,
 	}
 	hs_alert(hs, alert);
 	return hs->step = HS_FAIL;
+}
+
+void hs_blame(struct hs *hs, enum hs_failure failure, const char *format, ...)
+{
+	va_list args;
+
+	if (hs->failure != HS_F_NONE)
+		return;
+	hs->failure = failure;
+	va_start(args, format);
+	vsnprintf(hs->error, sizeof(hs->error), format, args);
+	va_end(args);
 }
 
 static enum hs_failure of_alert(uint8_t alert)

@@ -8,6 +8,9 @@
 /* failure.c: the first one wins */
 enum hs_step hs_fail(struct hs *hs, enum hs_failure failure, uint8_t alert,
 		     const char *sentence);
+/* hs_blame - from a callback of OpenSSL's, which sends the alert and fails */
+void hs_blame(struct hs *hs, enum hs_failure failure, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* hs_fail_peer - by an alert of the peer, which gets none back */
 enum hs_step hs_fail_peer(struct hs *hs, int alert);
 enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error);

@@ -11,7 +11,9 @@ struct hs *hs_of(const SSL *ssl)
 	return BIO_get_data(SSL_get_rbio(ssl));
 }
 
-struct hs *hs_new(struct hs_ctx *ctx)
+struct hs *hs_new(struct hs_ctx *ctx,
+		  enum hs_choice (*choose)(void *arg, struct hs_hello *hello),
+		  void *arg)
 {
 	struct hs *hs = calloc(1, sizeof(*hs));
 	BIO *bio;
@@ -19,7 +21,9 @@ struct hs *hs_new(struct hs_ctx *ctx)
 	if (!hs)
 		return NULL;
 	hs->ctx = ctx;
-	hs->cert = hs->installed = ctx->first;
+	hs->set = hs->installed = ctx->names.fallback;
+	hs->choose = choose;
+	hs->choose_arg = arg;
 	hs->step = HS_MORE;
 	hs->ssl = SSL_new(ctx->ssl);
 	bio = BIO_new(ctx->bio);
@@ -164,6 +168,8 @@ static enum hs_step go_on(struct hs *hs)
 	ret = SSL_do_handshake(hs->ssl);
 	if (ret == 1)
 		return hs->step = HS_DONE;
+	if (hs->step != HS_MORE)
+		return hs->step;
 	error = SSL_get_error(hs->ssl, ret);
 	if (error == SSL_ERROR_WANT_READ && !hs->no_memory)
 		return HS_MORE;

@@ -15,6 +15,7 @@ enum hs_step {
 	HS_MORE,	/* send the output, then feed what arrives */
 	HS_DONE,	/* send the output, then hs_keys() */
 	HS_FAIL,	/* send the output (an alert, perhaps), then close */
+	HS_PASS,	/* as @choose said: no output, nothing was answered */
 };
 
 /*
@@ -33,8 +34,34 @@ enum hs_failure {
 	HS_FAILURES,
 };
 
-/* hs_new - one connection's handshake; NULL when out of memory. */
-struct hs *hs_new(struct hs_ctx *ctx);
+/*
+ * struct hs_hello - what a ClientHello asks for; borrowed for the call
+ * @server_name: in lower case, without a dot at the end; "" where absent or not
+ *               a host name
+ * @offered:     protocols in wire format (RFC 7301 3.1)
+ * @protocol:    the one that will be agreed on, or none
+ * @realm:       set by the callee, at first "": sessions are resumed in the realm
+ *               they were made in, and in no other. Stays until hs_feed() returns
+ */
+struct hs_hello {
+	const char *server_name;
+	struct ocsp_bytes offered, protocol;
+	const char *realm;
+};
+
+enum hs_choice { HS_GO_ON, HS_STOP };
+
+/*
+ * hs_new - one connection's handshake; NULL when out of memory.
+ * @choose: called with each ClientHello before anything is answered (there can
+ *          be two of them, RFC 8446 4.1.4). HS_GO_ON: perform the handshake.
+ *          HS_STOP: do nothing more, hs_feed() returns HS_PASS. A second one
+ *          that asks for something else, or is told to stop, ends the handshake
+ *          with illegal_parameter. NULL: always HS_GO_ON
+ */
+struct hs *hs_new(struct hs_ctx *ctx,
+		  enum hs_choice (*choose)(void *arg, struct hs_hello *hello),
+		  void *arg);
 /*
  * hs_free - wipes every secret, takes NULL. A finished handshake's session
  * stays resumable.

@@ -22,6 +22,36 @@ uint16_t hs_max_fragment(const SSL *ssl)
 	return 256 << mode;
 }
 
+/* The kind of key that makes signatures of @type, or is of it. */
+static enum hs_key key_of(int type)
+{
+	switch (type) {
+	case EVP_PKEY_RSA:
+	case EVP_PKEY_RSA_PSS:
+		return HS_KEY_RSA;
+	case EVP_PKEY_EC:
+		return HS_KEY_EC;
+	case EVP_PKEY_ED25519:
+		return HS_KEY_ED25519;
+	case EVP_PKEY_ED448:
+		return HS_KEY_ED448;
+	default:
+		return HS_KEY_OTHER;
+	}
+}
+
+const struct hs_cert *hs_cert_used(const struct hs *hs)
+{
+	const struct hs_name *set = hs->set;
+	int type = NID_undef;
+
+	SSL_get_signature_type_nid(hs->ssl, &type);
+	for (unsigned int i = 0; i < set->n; i++)
+		if (set[i].site->cert->key_type == key_of(type))
+			return set[i].site->cert;
+	return set->site->cert;
+}
+
 /* "EC256", "RSA2048", "ED25519"; "SHA256" for the certificate's signature */
 void hs_describe_cert(struct hs_cert *cert)
 {
@@ -31,6 +61,7 @@ void hs_describe_cert(struct hs_cert *cert)
 	int digest = NID_undef;
 	int sig = NID_undef;
 
+	cert->key_type = key_of(type);
 	cert->key_is_pss = type == EVP_PKEY_RSA_PSS;
 	if (type == EVP_PKEY_EC)
 		snprintf(cert->key_alg, sizeof(cert->key_alg), "EC%d", bits);
@@ -90,7 +121,7 @@ static const char *scheme_name(const struct hs *hs)
 	if (!SSL_get_signature_type_nid(hs->ssl, &type))
 		return "";
 	SSL_get_signature_nid(hs->ssl, &digest);
-	if (hs->cert->key_is_pss)
+	if (hs_cert_used(hs)->key_is_pss)
 		return find_scheme(pss_schemes,
 				   sizeof(pss_schemes) / sizeof(*pss_schemes),
 				   type, digest);
@@ -113,6 +144,7 @@ void hs_get_info(const struct hs *hs, struct hs_info *info)
 	const char *sni = SSL_get_servername(hs->ssl,
 					     TLSEXT_NAMETYPE_host_name);
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(hs->ssl);
+	const struct hs_cert *cert = hs_cert_used(hs);
 	unsigned int alpn_len;
 
 	memset(info, 0, sizeof(*info));
@@ -123,8 +155,13 @@ void hs_get_info(const struct hs *hs, struct hs_info *info)
 	info->version_name = SSL_get_version(hs->ssl);
 	info->cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
 	info->server_name = sni ? sni : "";
-	info->key_alg = hs->cert->key_alg;
-	info->cert_sig_alg = hs->cert->cert_sig_alg;
+	/* A session does not say which of several it was made with. */
+	if (info->resumed && hs->set->n > 1) {
+		info->key_alg = info->cert_sig_alg = "";
+	} else {
+		info->key_alg = cert->key_alg;
+		info->cert_sig_alg = cert->cert_sig_alg;
+	}
 	/* Resumed: nothing was signed, in TLS 1.2 no group was used either. */
 	info->sig_scheme = info->resumed ? "" : scheme_name(hs);
 	info->group = info->resumed && info->version == KTLS_TLS12 ?

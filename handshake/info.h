@@ -20,7 +20,8 @@ enum hs_staple { HS_STAPLE_NOT_ASKED, HS_STAPLE_SENT, HS_STAPLE_EXPIRED,
 
 /*
  * What was agreed; the strings live as long as @hs, "" where absent. key_alg
- * and cert_sig_alg are of the certificate for the client's name.
+ * and cert_sig_alg are of the certificate that was sent; of a resumed session of
+ * the one for the client's name, absent where there are several.
  */
 struct hs_info {
 	uint16_t version;		/* KTLS_TLS12 or KTLS_TLS13 */

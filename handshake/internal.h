@@ -43,20 +43,23 @@ struct hs_cert {
 	unsigned int depths;
 	bool staple_required;
 	char key_alg[16], cert_sig_alg[16];
+	enum hs_key key_type;
 	bool key_is_pss;
 };
 
 struct hs_ctx {
-	SSL_CTX *ssl;		/* with the first certificate */
-	struct hs_cert *first;
+	SSL_CTX *ssl;		/* with names.fallback's certificates */
+	struct hs_site *sites;
+	size_t n_sites;
+	uint8_t *alpns;		/* theirs */
 	struct hs_names names;
+	bool strict, alpn_ignore;
+	unsigned int max_hello;
 	BIO_METHOD *bio;
 	struct ktls_derive *derive;
 	EVP_MAC_CTX *hmac[2];		/* SHA-256, SHA-384: TLS 1.2's PRF */
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;		/* for it */
-	uint8_t *alpn;
-	size_t alpn_len;
 };
 
 struct hs {
@@ -80,8 +83,14 @@ struct hs {
 	struct hs_secret rx_secret, tx_secret;	/* TLS 1.3 */
 	bool keys_taken, relayed;
 
-	struct hs_cert *cert;		/* by the client's name */
-	struct hs_cert *installed;	/* the one that ssl has */
+	enum hs_choice (*choose)(void *arg, struct hs_hello *hello);
+	void *choose_arg;
+	const struct hs_name *set;	/* by the client's name */
+	const struct hs_name *installed;	/* those that ssl has */
+	bool known;			/* there is a set for that name */
+	struct ocsp_bytes protocol;	/* to be agreed on, the site's own */
+	uint8_t bound[32];		/* see hello.c; once @greeted */
+	bool greeted;			/* a ClientHello was accepted */
 	int64_t now;
 	enum hs_staple staple;
 	enum hs_failure failure;
@@ -96,6 +105,21 @@ struct hs *hs_of(const SSL *ssl);
 /* info.c */
 uint16_t hs_max_fragment(const SSL *ssl);
 void hs_describe_cert(struct hs_cert *cert);
+/* Of the set the one that was signed with, or is about to be. */
+const struct hs_cert *hs_cert_used(const struct hs *hs);
+
+/* hello.c: what follows from a ClientHello */
+void hs_hello_init(struct hs_ctx *ctx);
+
+/*
+ * sites.c: the context's own copy of its sites. 0, or a negative value and a
+ * sentence in @error that names the file.
+ */
+int hs_sites_init(struct hs_ctx *ctx, const struct hs_config *config,
+		  char *error, size_t error_len);
+void hs_sites_fini(struct hs_ctx *ctx);
+/* OpenSSL's callback, in full handshakes, where a certificate is needed */
+int hs_sites_install(SSL *ssl, void *arg);
 
 /* staple.c: OpenSSL's callback, for clients that asked */
 int hs_staple(SSL *ssl, void *arg);

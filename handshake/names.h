@@ -1,32 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of handshake/: the certificate for the name that a client asks for. */
+/* Inside of handshake/: the certificates for the name that a client asks for. */
 #ifndef HANDSHAKE_NAMES_H
 #define HANDSHAKE_NAMES_H
 
 #include <stddef.h>
 
-struct hs_cert;
-struct hs_config;
-struct hs_ctx;
+struct hs_site;
 
+/* OpenSSL has room for one certificate of each. */
+enum hs_key { HS_KEY_RSA, HS_KEY_EC, HS_KEY_ED25519, HS_KEY_ED448, HS_KEY_OTHER,
+	      HS_KEYS };
+
+/*
+ * A site by one of its names. Those for one name follow each other, by their
+ * order in the configuration, each with another type of key: a set, known by
+ * its first.
+ */
 struct hs_name {
 	const char *name;	/* the certificate's own, in lower case */
-	struct hs_cert *cert;
-	size_t order;		/* of the certificate */
+	const struct hs_site *site;
+	unsigned int n;		/* of the set; 0 in all but its first */
 };
 
-/* A context's certificates by their names, sorted, each name once. */
+/* A context's sites by their names, sorted. */
 struct hs_names {
 	struct hs_name *entry;
 	size_t n;
+	struct hs_name fallback[HS_KEYS];	/* the set for all other names */
 };
 
+/* hs_names_init - @sites stay as they are until hs_names_fini(). 0 or -ENOMEM. */
+int hs_names_init(struct hs_names *names, const struct hs_site *sites,
+		  size_t n);
+void hs_names_fini(struct hs_names *names);
 /*
- * hs_names_init - give a context its certificates
- * Returns 0, or a negative value and a sentence in @error that names the file.
+ * hs_names_find - the set for a name, exact before wildcard
+ * @name: in lower case; the same again afterwards
+ * NULL: there is none.
  */
-int hs_names_init(struct hs_ctx *ctx, const struct hs_config *config,
-		  char *error, size_t error_len);
-void hs_names_fini(struct hs_ctx *ctx);
+const struct hs_name *hs_names_find(const struct hs_names *names, char *name);
 
 #endif

@@ -3,7 +3,6 @@
  * Stapling (RFC 6066 8, RFC 8446 4.4.2.1): what is kept, and whether it is sent.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,11 +94,11 @@ static STACK_OF(OCSP_RESPONSE) *collect(const struct hs_cert *cert,
  * OpenSSL takes objects, and frees them. It leaves out those that are not for
  * the certificate at their position, which ours are. False: out of memory.
  */
-static bool attach(SSL *ssl, const struct hs *hs)
+static bool attach(SSL *ssl, const struct hs_cert *cert, int64_t now)
 {
 	unsigned int depths = SSL_version(ssl) == TLS1_3_VERSION ?
-				      hs->cert->depths : 1;
-	STACK_OF(OCSP_RESPONSE) *stack = collect(hs->cert, depths, hs->now);
+				      cert->depths : 1;
+	STACK_OF(OCSP_RESPONSE) *stack = collect(cert, depths, now);
 
 	if (sk_OCSP_RESPONSE_num(stack) < 1) {
 		sk_OCSP_RESPONSE_free(stack);
@@ -111,35 +110,35 @@ static bool attach(SSL *ssl, const struct hs *hs)
 #else
 
 /* OpenSSL frees the copy. False: out of memory. */
-static bool attach(SSL *ssl, const struct hs *hs)
+static bool attach(SSL *ssl, const struct hs_cert *cert, int64_t now)
 {
-	const struct hs_response *r = &hs->cert->positions[0].response;
+	const struct hs_response *r = &cert->positions[0].response;
 	uint8_t *copy = OPENSSL_memdup(r->der, r->len);
 
+	(void)now;
 	return copy && SSL_set_tlsext_status_ocsp_resp(ssl, copy, r->len);
 }
 
 #endif
 
-static int refuse(struct hs *hs)
+static int refuse(struct hs *hs, const struct hs_cert *cert)
 {
 	hs->staple = HS_STAPLE_REFUSED;
-	hs->failure = HS_F_STAPLE;
-	snprintf(hs->error, sizeof(hs->error), "no valid staple for the "
-		 "certificate %s, which must have one",
-		 hs_cert_name(hs->cert));
+	hs_blame(hs, HS_F_STAPLE, "no valid staple for the certificate %s, "
+		 "which must have one", hs_cert_name(cert));
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 int hs_staple(SSL *ssl, void *arg)
 {
 	struct hs *hs = hs_of(ssl);
+	const struct hs_cert *cert = hs_cert_used(hs);
 
 	(void)arg;
-	hs->staple = judge(&hs->cert->positions[0].response, hs->now);
-	if (hs->staple == HS_STAPLE_SENT && attach(ssl, hs))
+	hs->staple = judge(&cert->positions[0].response, hs->now);
+	if (hs->staple == HS_STAPLE_SENT && attach(ssl, cert, hs->now))
 		return SSL_TLSEXT_ERR_OK;
 	if (hs->staple == HS_STAPLE_SENT)
 		hs->staple = HS_STAPLE_NONE;
-	return hs->cert->staple_required ? refuse(hs) : SSL_TLSEXT_ERR_NOACK;
+	return cert->staple_required ? refuse(hs, cert) : SSL_TLSEXT_ERR_NOACK;
 }

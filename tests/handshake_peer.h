@@ -241,9 +241,11 @@ static inline const char *staple_received(SSL *client)
 struct duo {
 	struct pki pki;
 	struct hs_config config;
+	struct hs_site site;	/* with @cert */
 	struct hs_cert *cert;
 	struct hs_ctx *ctx;
 	struct hs *hs;
+	enum hs_choice (*choose)(void *arg, struct hs_hello *hello);
 	enum hs_step step;
 	int64_t now;
 	size_t chunk;		/* bytes that arrive at once, 0: all */
@@ -269,8 +271,8 @@ static inline void duo_init(struct duo *d, const char *key_type)
 	memset(d, 0, sizeof(*d));
 	pki_make(&d->pki, key_type, 30);
 	d->config = (struct hs_config){
-		.certs = &d->cert,
-		.n_certs = 1,
+		.sites = &d->site,
+		.n_sites = 1,
 		.pairs = KTLS_ALL_PAIRS,
 		.tickets = 2,
 	};
@@ -295,6 +297,7 @@ static inline struct hs_ctx *duo_ctx(struct duo *d)
 		d->cert = hs_cert_load(d->pki.chain, d->pki.key, error,
 				       sizeof(error));
 	cr_assert(d->cert, "%s", error);
+	d->site.cert = d->cert;
 	if (!d->ctx)
 		d->ctx = hs_ctx_new(&d->config, error, sizeof(error));
 	cr_assert(d->ctx, "%s", error);
@@ -307,7 +310,7 @@ static inline void duo_connect(struct duo *d)
 	BIO *out = BIO_new(BIO_s_mem());
 
 	duo_ctx(d);
-	d->hs = hs_new(d->ctx);
+	d->hs = hs_new(d->ctx, d->choose, d);
 	d->client = SSL_new(d->client_ctx);
 	cr_assert(d->hs && d->client && in && out);
 	d->step = HS_MORE;

@@ -53,8 +53,8 @@ Test(conn, is_handed_off_with_what_there_is_to_know, .init = start,
 	struct ktls_info info;
 	const struct sockaddr_in *peer = (void *)&info.peer;
 
-	duo.config.alpn = alpn;
-	duo.config.alpn_len = 9;
+	duo.site.alpn = alpn;
+	duo.site.alpn_len = 9;
 	hs_ctx_free(duo.ctx);
 	duo.ctx = NULL;
 	listener.ctx = duo_ctx(&duo);

@@ -86,8 +86,8 @@ Test(ctx, alpn_is_chosen_by_the_servers_preference)
 		struct duo d;
 
 		duo_init(&d, "P-256");
-		d.config.alpn = (const uint8_t *)alpns[i].server;
-		d.config.alpn_len = strlen(alpns[i].server);
+		d.site.alpn = (const uint8_t *)alpns[i].server;
+		d.site.alpn_len = strlen(alpns[i].server);
 		SSL_CTX_set_alpn_protos(d.client_ctx,
 					(const uint8_t *)alpns[i].client,
 					strlen(alpns[i].client));

@@ -58,7 +58,7 @@ static const struct {
 	{ "cipher", only_cbc, HS_F_CIPHER, "no shared cipher", 40 },
 	{ "suite", only_unknown_suite, HS_F_CIPHER, "no shared cipher", 40 },
 	{ "signature", only_rsa_signatures, HS_F_CIPHER, "signature", 40 },
-	{ "ALPN", other_protocol, HS_F_PROTOCOL, "application protocol", 120 },
+	{ "ALPN", other_protocol, HS_F_ALPN, "application protocol", 120 },
 	{ "unknown CA", distrust, HS_F_ALERT, "alert 48, unknown CA", 0 },
 	{ "unknown CA, TLS 1.2", distrust_tls12, HS_F_ALERT,
 	  "alert 48, unknown CA", 0 },
@@ -81,8 +81,8 @@ Test(failure, each_has_its_reason_its_sentence_and_its_alert)
 		struct duo d;
 
 		duo_init(&d, "P-256");
-		d.config.alpn = alpn;
-		d.config.alpn_len = sizeof(alpn) - 1;
+		d.site.alpn = alpn;
+		d.site.alpn_len = sizeof(alpn) - 1;
 		cases[i].set(&d);
 		duo_connect(&d);
 		SSL_set_info_callback(d.client, note_alert);

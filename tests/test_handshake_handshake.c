@@ -85,7 +85,7 @@ static const struct bad bad[] = {
 /* All at once and one byte at a time; then again, which changes nothing. */
 static void feed_bad(struct hs_ctx *ctx, const struct bad *b, size_t chunk)
 {
-	struct hs *hs = hs_new(ctx);
+	struct hs *hs = hs_new(ctx, NULL, NULL);
 	enum hs_step step = HS_MORE;
 	struct ocsp_bytes out;
 	size_t used;
@@ -154,7 +154,7 @@ Test(handshake, first_bytes_are_judged_as_soon_as_they_can_be)
 	duo_init(&d, "P-256");
 	duo_connect(&d);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct hs *hs = hs_new(d.ctx);
+		struct hs *hs = hs_new(d.ctx, NULL, NULL);
 		size_t len = strlen(cases[i].bytes);
 		size_t used;
 
@@ -234,7 +234,7 @@ Test(handshake, many_connections_share_a_context)
 	duo_init(&d, "P-256");
 	duo_connect(&d);
 	for (size_t i = 0; i < COUNT(others); i++) {
-		others[i] = hs_new(d.ctx);
+		others[i] = hs_new(d.ctx, NULL, NULL);
 		cr_assert_eq(hs_feed(others[i], (const uint8_t *)"\x16\x03\x01",
 				     3, 0, &used), HS_MORE);
 	}

@@ -22,6 +22,7 @@ static const struct {
 };
 
 static struct hs_cert *certs[COUNT(offers)];
+static struct hs_site sites[COUNT(offers)];
 static struct duo duo;
 
 static void start(void)
@@ -41,10 +42,11 @@ static void start(void)
 		cr_assert(certs[i], "%s", error);
 		staple_set(certs[i], 0, number, &always);
 		pki_remove(&pki);
+		sites[i] = (struct hs_site){ .cert = certs[i] };
 	}
 	duo.cert = certs[0];
-	duo.config.certs = certs;
-	duo.config.n_certs = COUNT(offers);
+	duo.config.sites = sites;
+	duo.config.n_sites = COUNT(offers);
 	SSL_CTX_set_verify(duo.client_ctx, SSL_VERIFY_NONE, NULL);
 }
 
@@ -252,23 +254,23 @@ Test(names, a_key_too_short_for_the_library_is_refused_before_serving)
 	EVP_PKEY *key = EVP_RSA_gen(1024), *ca_key = pki_key("P-256");
 	X509 *ca = pki_cert(ca_key, "Test CA", NULL, ca_key, 30);
 	X509 *leaf = pki_cert(key, "localhost", ca, ca_key, 30);
-	struct hs_cert *both[2];
+	struct hs_site both[2] = { 0 };
 	char error[300] = "";
 	struct pki pki;
 
 	duo_init(&duo, "P-256");
 	duo_ctx(&duo);
 	pki_write(&pki, leaf, ca, key);
-	both[0] = duo.cert;
-	both[1] = hs_cert_load(pki.chain, pki.key, error, sizeof(error));
-	cr_assert(both[1], "%s", error);
-	duo.config.certs = both;
-	duo.config.n_certs = 2;
+	both[0].cert = duo.cert;
+	both[1].cert = hs_cert_load(pki.chain, pki.key, error, sizeof(error));
+	cr_assert(both[1].cert, "%s", error);
+	duo.config.sites = both;
+	duo.config.n_sites = 2;
 	cr_assert_null(hs_ctx_new(&duo.config, error, sizeof(error)));
 	cr_assert(strstr(error, pki.chain) == error, "%s", error);
 	cr_assert(strstr(error, "cannot be used: ee key too small"), "%s",
 		  error);
-	hs_cert_free(both[1]);
+	hs_cert_free(both[1].cert);
 	pki_remove(&pki);
 	X509_free(leaf);
 	X509_free(ca);

@@ -166,8 +166,8 @@ Test(secrets, records_of_a_small_fragment_length_are_counted)
 		struct duo d;
 
 		duo_init(&d, "RSA");
-		d.config.alpn = alpn;
-		d.config.alpn_len = sizeof(alpn);
+		d.site.alpn = alpn;
+		d.site.alpn_len = sizeof(alpn);
 		SSL_CTX_set_alpn_protos(d.client_ctx, alpn, sizeof(alpn));
 		client_pair(&d, versions[v], KTLS_CHACHA20_POLY1305);
 		SSL_CTX_set_tlsext_max_fragment_length(
