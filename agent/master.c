@@ -24,7 +24,7 @@ struct master {
 	const struct config *config;
 	struct certs *certs;
 	struct ktls_support support;
-	struct metrics *metrics;	/* one per worker, and master's */
+	struct metrics_pool *metrics;
 	struct workers *workers;
 	struct staples *staples;
 	struct route **routes;
@@ -211,7 +211,7 @@ static int open_routes(struct master *m)
 
 	m->events = (struct route_events){
 		on_queue_added, on_queue_removed,
-		&m->metrics[m->config->workers], m };
+		metrics_master(m->metrics), m };
 	for (i = 0; i < m->config->n_routes; i++) {
 		const struct config_route *r = &m->config->routes[i];
 
@@ -233,7 +233,7 @@ static void print_metrics(void *arg, const char *argument, FILE *out)
 	size_t i;
 
 	(void)argument;
-	metrics_print(m->metrics, m->config->workers + 1, out);
+	metrics_print(m->metrics, out);
 	fputs("# TYPE ktlsd_registrations gauge\n", out);
 	for (i = 0; i < m->config->n_routes; i++)
 		fprintf(out, "ktlsd_registrations{route=\"%s\"} %u\n",
@@ -294,7 +294,7 @@ static struct staples *new_staples(struct master *m)
 	struct staples_setup setup = {
 		.config = m->config,
 		.certs = m->certs,
-		.metrics = &m->metrics[m->config->workers],
+		.metrics = metrics_master(m->metrics),
 		.loop = m->loop,
 		.changed = on_staple_changed,
 		.everywhere = is_staple_everywhere,
@@ -312,19 +312,19 @@ static struct workers *new_workers(struct master *m)
 		.certs = m->certs,
 		.listener_fds = m->listeners,
 		.support = m->support,
-		.metrics = m->metrics,
 		.slots = m->slots,
 	};
 	struct workers_events events = { announce, on_queue_broken, m };
 
-	return workers_new(&setup, m->loop, &events, staples_list(m->staples));
+	return workers_new(&setup, m->metrics, m->loop, &events,
+			   staples_list(m->staples));
 }
 
 static int allocate(struct master *m)
 {
 	const struct config *c = m->config;
 
-	m->metrics = metrics_new(c->workers + 1);
+	m->metrics = metrics_pool_new();
 	m->routes = calloc(c->n_routes, sizeof(*m->routes));
 	m->listeners = malloc(c->n_listeners * sizeof(*m->listeners));
 	if (m->listeners)	/* none is open */
@@ -372,8 +372,8 @@ static void fini(struct master *m)
 	close_doors(m);
 	close(m->signals.fd);
 	close(m->loop);
-	metrics_free(m->metrics, m->config->workers + 1);
 	workers_free(m->workers);
+	metrics_pool_free(m->metrics);
 	staples_free(m->staples);
 	free(m->routes);
 	free(m->listeners);

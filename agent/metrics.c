@@ -2,8 +2,16 @@
 #include "metrics.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+/* Slots that are mapped at once. */
+#define CHUNK 32
+/* The label of what is nobody's worker. */
+#define MASTER UINT_MAX
 
 static const struct {
 	const char *name, *labels;
@@ -13,34 +21,107 @@ static const struct {
 #undef METRICS_TEXT
 };
 
-struct metrics *metrics_new(unsigned int slots)
-{
-	void *page = mmap(NULL, slots * sizeof(struct metrics),
-			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			  -1, 0);
+/* struct place - who counts in a slot, or did */
+struct place {
+	struct metrics *slot;
+	unsigned int worker;
+	bool taken;
+};
 
-	return page == MAP_FAILED ? NULL : page;
+/* Of @place the first @n have been taken once; @room: slots there are. */
+struct metrics_pool {
+	struct place *place;
+	size_t n, room;
+	unsigned int workers;	/* labels, from 0 */
+};
+
+struct metrics_pool *metrics_pool_new(void)
+{
+	struct metrics_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool && metrics_take(pool, MASTER))
+		return pool;
+	metrics_pool_free(pool);
+	return NULL;
 }
 
-void metrics_free(struct metrics *slots, unsigned int n)
+void metrics_pool_free(struct metrics_pool *pool)
 {
-	if (slots)
-		munmap(slots, n * sizeof(*slots));
+	size_t i;
+
+	if (!pool)
+		return;
+	for (i = 0; i < pool->room; i += CHUNK)
+		munmap(pool->place[i].slot, CHUNK * sizeof(struct metrics));
+	free(pool->place);
+	free(pool);
 }
 
-static uint64_t read_value(const struct metrics *slot, unsigned int id)
+static bool add_chunk(struct metrics_pool *pool)
 {
-	return __atomic_load_n(&slot->value[id], __ATOMIC_RELAXED);
+	struct place *place = reallocarray(pool->place, pool->room + CHUNK,
+					   sizeof(*place));
+	struct metrics *slots;
+	size_t i;
+
+	if (!place)
+		return false;
+	pool->place = place;
+	slots = mmap(NULL, CHUNK * sizeof(*slots), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (slots == MAP_FAILED)
+		return false;
+	for (i = 0; i < CHUNK; i++)
+		place[pool->room++].slot = &slots[i];
+	return true;
 }
 
-static void print_sum(const struct metrics *slots, unsigned int n,
-		      unsigned int id, FILE *out)
+struct metrics *metrics_take(struct metrics_pool *pool, unsigned int worker)
+{
+	struct place *place = NULL;
+	size_t i;
+
+	for (i = 0; i < pool->n && !place; i++)
+		if (!pool->place[i].taken && pool->place[i].worker == worker)
+			place = &pool->place[i];
+	if (!place && pool->n == pool->room && !add_chunk(pool))
+		return NULL;
+	if (!place)
+		place = &pool->place[pool->n++];
+	place->worker = worker;
+	place->taken = true;
+	if (worker != MASTER && worker >= pool->workers)
+		pool->workers = worker + 1;
+	return place->slot;
+}
+
+void metrics_give(struct metrics_pool *pool, const struct metrics *slot)
+{
+	size_t i;
+
+	for (i = 0; i < pool->n; i++)
+		if (pool->place[i].slot == slot)
+			pool->place[i].taken = false;
+}
+
+struct metrics *metrics_master(const struct metrics_pool *pool)
+{
+	return pool->place[0].slot;
+}
+
+static uint64_t read_value(const struct place *place, unsigned int id)
+{
+	return __atomic_load_n(&place->slot->value[id], __ATOMIC_RELAXED);
+}
+
+static void print_sum(const struct metrics_pool *pool, unsigned int id,
+		      FILE *out)
 {
 	uint64_t sum = 0;
-	unsigned int i;
+	size_t i;
 
-	for (i = 0; i < n; i++)
-		sum += read_value(&slots[i], id);
+	for (i = 0; i < pool->n; i++)
+		sum += read_value(&pool->place[i], id);
 	if (texts[id].labels[0])
 		fprintf(out, "ktlsd_%s{%s} %" PRIu64 "\n", texts[id].name,
 			texts[id].labels, sum);
@@ -48,7 +129,20 @@ static void print_sum(const struct metrics *slots, unsigned int n,
 		fprintf(out, "ktlsd_%s %" PRIu64 "\n", texts[id].name, sum);
 }
 
-void metrics_print(const struct metrics *slots, unsigned int n, FILE *out)
+static void print_worker(const struct metrics_pool *pool, unsigned int id,
+			 unsigned int worker, FILE *out)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < pool->n; i++)
+		if (pool->place[i].worker == worker)
+			sum += read_value(&pool->place[i], id);
+	fprintf(out, "ktlsd_%s{worker=\"%u\"} %" PRIu64 "\n", texts[id].name,
+		worker, sum);
+}
+
+void metrics_print(const struct metrics_pool *pool, FILE *out)
 {
 	unsigned int id, i;
 
@@ -57,12 +151,10 @@ void metrics_print(const struct metrics *slots, unsigned int n, FILE *out)
 			fprintf(out, "# TYPE ktlsd_%s counter\n",
 				texts[id].name);
 		if (texts[id].labels) {
-			print_sum(slots, n, id, out);
+			print_sum(pool, id, out);
 			continue;
 		}
-		/* The last slot is master's, which accepts nothing. */
-		for (i = 0; i + 1 < n; i++)
-			fprintf(out, "ktlsd_%s{worker=\"%u\"} %" PRIu64 "\n",
-				texts[id].name, i, read_value(&slots[i], id));
+		for (i = 0; i < pool->workers; i++)
+			print_worker(pool, id, i, out);
 	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters: each worker writes its own slot of a page shared with master, which
+ * Counters: each worker writes its own slot of memory shared with master, which
  * only ever adds them up. So counting is one store, and a worker that dies
- * leaves its counts behind.
+ * leaves its counts behind. Slots outlive their workers: the next one goes on
+ * where the last one stopped, so no counter ever goes back.
  */
 #ifndef AGENT_METRICS_H
 #define AGENT_METRICS_H
@@ -74,11 +75,27 @@ enum metric {
 
 struct metrics {
 	uint64_t value[METRIC_COUNT];
-};
+} __attribute__((aligned(64)));	/* no two processes write to a cache line */
 
-/* One slot per worker and one for master, shared by fork(2); NULL: errno. */
-struct metrics *metrics_new(unsigned int slots);
-void metrics_free(struct metrics *slots, unsigned int n);
+/* struct metrics_pool - master's slot, and those of all workers there were */
+struct metrics_pool;
+
+/* NULL when out of memory. */
+struct metrics_pool *metrics_pool_new(void);
+void metrics_pool_free(struct metrics_pool *pool);	/* takes NULL */
+
+/* metrics_master - master's own slot; lives as long as @pool */
+struct metrics *metrics_master(const struct metrics_pool *pool);
+
+/*
+ * metrics_take - a slot for a process to be forked; NULL when out of memory
+ * @worker: its label, from 0. Several may have the same one at a time, as while
+ *          one takes over from another: their counts are shown as one.
+ * Whoever counts there gives it back once that process has ended.
+ */
+struct metrics *metrics_take(struct metrics_pool *pool, unsigned int worker);
+/* metrics_give - @slot: of this pool, or NULL */
+void metrics_give(struct metrics_pool *pool, const struct metrics *slot);
 
 /* Only ever called by the slot's own process, so no atomic addition. */
 static inline void metrics_add(struct metrics *slot, enum metric id, uint64_t n)
@@ -93,6 +110,6 @@ static inline void metrics_count(struct metrics *slot, enum metric id)
 }
 
 /* Sums in Prometheus' text format. */
-void metrics_print(const struct metrics *slots, unsigned int n, FILE *out);
+void metrics_print(const struct metrics_pool *pool, FILE *out);
 
 #endif

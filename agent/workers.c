@@ -25,6 +25,7 @@ struct one {
 	struct child child;
 	struct workers *all;
 	struct delivery delivery;
+	struct metrics *metrics;
 	uint64_t repeat_ms;	/* when to say what it had no room to hear */
 	uint64_t staple_ms;	/* give it no staples before that */
 };
@@ -32,6 +33,7 @@ struct one {
 struct workers {
 	struct worker_setup setup;
 	struct workers_events events;
+	struct metrics_pool *metrics;
 	int loop;
 	bool stopping;
 	uint64_t kill_ms;		/* while stopping */
@@ -111,7 +113,18 @@ bool workers_have(const struct workers *all, size_t slot)
 	return true;
 }
 
-struct workers *workers_new(const struct worker_setup *setup, int loop,
+/* Returns 0 or -ENOMEM. */
+static int init(struct one *one, unsigned int number,
+		const struct delivery_list *staples)
+{
+	one->child.name = "worker";
+	one->child.socket.ready = on_channel;
+	one->metrics = metrics_take(one->all->metrics, number);
+	return one->metrics ? delivery_init(&one->delivery, staples) : -ENOMEM;
+}
+
+struct workers *workers_new(const struct worker_setup *setup,
+			    struct metrics_pool *metrics, int loop,
 			    const struct workers_events *events,
 			    const struct delivery_list *staples)
 {
@@ -123,14 +136,12 @@ struct workers *workers_new(const struct worker_setup *setup, int loop,
 		return NULL;
 	all->setup = *setup;
 	all->events = *events;
+	all->metrics = metrics;
 	all->loop = loop;
 	all->n = n;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !err; i++) {
 		all->one[i].all = all;
-		all->one[i].child.name = "worker";
-		all->one[i].child.socket.ready = on_channel;
-		if (delivery_init(&all->one[i].delivery, staples))
-			err = -ENOMEM;
+		err = init(&all->one[i], i, staples);
 	}
 	if (!err)
 		return all;
@@ -142,8 +153,10 @@ void workers_free(struct workers *all)
 {
 	unsigned int i;
 
-	for (i = 0; all && i < all->n; i++)
+	for (i = 0; all && i < all->n; i++) {
 		delivery_fini(&all->one[i].delivery);
+		metrics_give(all->metrics, all->one[i].metrics);
+	}
 	free(all);
 }
 
@@ -211,7 +224,7 @@ static int be_worker(void *arg, int channel)
 			  config->user, strerror(-err));
 		return 1;
 	}
-	setup.metrics += one - one->all->one;
+	setup.metrics = one->metrics;
 	setup.channel = channel;
 	return worker_run(&setup);
 }
@@ -236,7 +249,7 @@ bool workers_ended(struct workers *all, pid_t pid, int status)
 		return false;
 	child_ended(&all->one[i].child, all->loop, status, all->stopping);
 	if (!all->stopping)
-		metrics_count(&all->setup.metrics[all->n],
+		metrics_count(metrics_master(all->metrics),
 			      METRIC_WORKER_RESTARTS);
 	return true;
 }

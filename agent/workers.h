@@ -26,13 +26,14 @@ struct workers_events {
 
 /*
  * workers_new - none is running before the first workers_tick()
- * @setup:   for each of them, copied; @setup->metrics is an array of one slot
- *           per worker and master's, the channel is not used
+ * @setup:   for each of them, copied; metrics and channel are not used
+ * @metrics: where each takes a slot until workers_free()
  * @staples: what each is to have; outlives the workers. A new one inherits what
  *           @setup's certificates hold, which is the same
  * Returns NULL when out of memory.
  */
-struct workers *workers_new(const struct worker_setup *setup, int loop,
+struct workers *workers_new(const struct worker_setup *setup,
+			    struct metrics_pool *metrics, int loop,
 			    const struct workers_events *events,
 			    const struct delivery_list *staples);
 void workers_free(struct workers *workers);	/* takes NULL */

@@ -5,9 +5,8 @@
 
 TestSuite(metrics, .timeout = 10);
 
-#define SLOTS 3		/* two workers and master */
-
-static struct metrics *slots;
+static struct metrics_pool *pool;
+static struct metrics *worker[2];
 static char *text;
 
 static void print(void)
@@ -16,20 +15,22 @@ static void print(void)
 	FILE *out = open_memstream(&text, &len);
 
 	cr_assert(out);
-	metrics_print(slots, SLOTS, out);
+	metrics_print(pool, out);
 	fclose(out);
 }
 
 static void start(void)
 {
-	slots = metrics_new(SLOTS);
-	cr_assert(slots);
+	pool = metrics_pool_new();
+	cr_assert(pool);
+	worker[0] = metrics_take(pool, 0);
+	worker[1] = metrics_take(pool, 1);
 }
 
 static void stop(void)
 {
 	free(text);
-	metrics_free(slots, SLOTS);
+	metrics_pool_free(pool);
 }
 
 static bool has_line(const char *line)
@@ -42,10 +43,10 @@ static bool has_line(const char *line)
 
 Test(metrics, sums_what_the_slots_counted, .init = start, .fini = stop)
 {
-	metrics_count(&slots[0], METRIC_HANDSHAKES_TLS13);
-	metrics_count(&slots[1], METRIC_HANDSHAKES_TLS13);
-	metrics_count(&slots[1], METRIC_HANDSHAKES_RESUMED);
-	metrics_count(&slots[2], METRIC_WORKER_RESTARTS);
+	metrics_count(worker[0], METRIC_HANDSHAKES_TLS13);
+	metrics_count(worker[1], METRIC_HANDSHAKES_TLS13);
+	metrics_count(worker[1], METRIC_HANDSHAKES_RESUMED);
+	metrics_count(metrics_master(pool), METRIC_WORKER_RESTARTS);
 	print();
 	cr_expect(has_line("ktlsd_handshakes_total{version=\"TLSv1.3\"} 2"));
 	cr_expect(has_line("ktlsd_handshakes_total{version=\"TLSv1.2\"} 0"));
@@ -56,7 +57,7 @@ Test(metrics, sums_what_the_slots_counted, .init = start, .fini = stop)
 Test(metrics, shows_accepted_connections_for_each_worker, .init = start,
      .fini = stop)
 {
-	metrics_count(&slots[1], METRIC_ACCEPTED);
+	metrics_count(worker[1], METRIC_ACCEPTED);
 	print();
 	cr_expect(has_line("ktlsd_connections_accepted_total{worker=\"0\"} 0"));
 	cr_expect(has_line("ktlsd_connections_accepted_total{worker=\"1\"} 1"));
@@ -89,9 +90,53 @@ Test(metrics, survive_the_process_that_counted, .init = start, .fini = stop)
 
 	cr_assert_geq(pid, 0);
 	if (!pid) {
-		metrics_count(&slots[0], METRIC_FAILED_HTTP);
+		metrics_count(worker[0], METRIC_FAILED_HTTP);
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(pid, NULL, 0), pid);
-	cr_assert_eq(slots[0].value[METRIC_FAILED_HTTP], 1);
+	cr_assert_eq(worker[0]->value[METRIC_FAILED_HTTP], 1);
+}
+
+/* As in a reload: two of the same number at a time, and then one again. */
+Test(metrics, go_on_in_the_next_worker_of_the_same_number, .init = start,
+     .fini = stop)
+{
+	struct metrics *next = metrics_take(pool, 1);
+
+	cr_expect_neq(next, worker[1]);
+	metrics_count(worker[1], METRIC_ACCEPTED);
+	metrics_count(next, METRIC_ACCEPTED);
+	metrics_give(pool, worker[1]);
+	print();
+	cr_expect(has_line("ktlsd_connections_accepted_total{worker=\"1\"} 2"));
+	cr_expect_eq(metrics_take(pool, 1), worker[1]);
+	cr_expect_eq(worker[1]->value[METRIC_ACCEPTED], 1);
+}
+
+/* Its counts would be shown as another's, and be missed at its own. */
+Test(metrics, give_no_slot_to_a_worker_of_another_number, .init = start,
+     .fini = stop)
+{
+	metrics_count(worker[0], METRIC_ACCEPTED);
+	metrics_give(pool, worker[0]);
+	cr_expect_neq(metrics_take(pool, 2), worker[0]);
+	print();
+	cr_expect(has_line("ktlsd_connections_accepted_total{worker=\"0\"} 1"));
+	cr_expect(has_line("ktlsd_connections_accepted_total{worker=\"2\"} 0"));
+}
+
+Test(metrics, have_a_slot_for_each_of_many_workers, .init = start, .fini = stop)
+{
+	struct metrics *many[200];
+	unsigned int i;
+
+	for (i = 0; i < COUNT(many); i++) {
+		many[i] = metrics_take(pool, i);
+		cr_assert(many[i]);
+		metrics_add(many[i], METRIC_HANDSHAKES_TLS13, i);
+	}
+	for (i = 0; i < COUNT(many); i++)
+		cr_assert_eq(many[i]->value[METRIC_HANDSHAKES_TLS13], i);
+	print();
+	cr_expect(has_line("ktlsd_handshakes_total{version=\"TLSv1.3\"} 19900"));
 }

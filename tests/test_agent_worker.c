@@ -27,7 +27,8 @@ static struct config config = {
 	.n_routes = 1,
 };
 static struct duo duo;
-static struct metrics *metrics;
+static struct metrics_pool *pool;
+static struct metrics *metrics;	/* its slot */
 static struct sockaddr_in bound;
 static int channel, listen_fd, ends[2];
 static pid_t pid;
@@ -51,7 +52,8 @@ static void start(void)
 
 	duo_init(&duo, "P-256");
 	duo_ctx(&duo);
-	setup.metrics = metrics = metrics_new(1);
+	pool = metrics_pool_new();
+	setup.metrics = metrics = metrics_take(pool, 0);
 	bound.sin_family = AF_INET;
 	bound.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	memcpy(&listeners[0].addr, &bound, sizeof(bound));
@@ -78,7 +80,7 @@ static void start(void)
 
 static void stop(void)
 {
-	metrics_free(metrics, 1);
+	metrics_pool_free(pool);
 	duo_fini(&duo);
 }
 

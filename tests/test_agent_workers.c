@@ -24,7 +24,7 @@ static struct config config = {
 	.n_routes = 1,
 };
 static struct workers *workers;
-static struct metrics *metrics;
+static struct metrics_pool *metrics;
 static unsigned int announced[WORKERS];
 static int loop;
 static struct delivery_item items[2];
@@ -56,9 +56,9 @@ static void start(void)
 		.slots = 8,
 	};
 
-	setup.metrics = metrics = metrics_new(WORKERS + 1);
+	metrics = metrics_pool_new();
 	loop = loop_new();
-	workers = workers_new(&setup, loop, &events, &staples);
+	workers = workers_new(&setup, metrics, loop, &events, &staples);
 	cr_assert(workers);
 }
 
@@ -88,7 +88,7 @@ static void stop(void)
 	}
 	cr_expect_not(workers_running(workers));
 	workers_free(workers);
-	metrics_free(metrics, WORKERS + 1);
+	metrics_pool_free(metrics);
 }
 
 /* The pids of our children, as the kernel lists them. */
@@ -132,7 +132,7 @@ Test(workers, are_replaced_when_they_die, .init = start, .fini = stop)
 	cr_assert_eq(children(pid), WORKERS);
 	kill(pid[1], SIGKILL);
 	cr_assert_eq(reap(5000), pid[1]);
-	cr_assert_eq(metrics[WORKERS].value[METRIC_WORKER_RESTARTS], 1);
+	cr_assert_eq(metrics_master(metrics)->value[METRIC_WORKER_RESTARTS], 1);
 	due = workers_tick(workers, loop_now_ms());
 	cr_assert_leq(due, loop_now_ms() + 100);
 	cr_assert_eq(children(pid), WORKERS - 1);
