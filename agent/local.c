@@ -81,17 +81,22 @@ static const char *explain(int err)
 	return strerror(-err);
 }
 
+int local_admit(const char *path, const struct local_access *access)
+{
+	return lchown(path, access->user, access->group) ||
+	       chmod(path, access->mode) ? -errno : 0;
+}
+
 /* Nobody may connect before owner and mode are set, hence listen last. */
 static int open_to(int fd, const char *path,
 		   const struct local_access *access)
 {
-	int err = 0;
+	int err = local_admit(path, access);
 
-	if (lchown(path, access->user, access->group) ||
-	    chmod(path, access->mode) || listen(fd, 128)) {
+	if (!err && listen(fd, 128))
 		err = -errno;
+	if (err)
 		unlink(path);
-	}
 	return err;
 }
 

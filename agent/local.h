@@ -31,6 +31,12 @@ int local_listen(const char *path, int type, const struct local_access *access,
 		 char *error, size_t error_len);
 
 /*
+ * local_admit - another owner and mode for the socket at @path
+ * Returns 0 or -errno of lchown(2) or chmod(2).
+ */
+int local_admit(const char *path, const struct local_access *access);
+
+/*
  * local_accept - accept a connection, never waiting
  * Out of descriptors it hangs up on the next client instead: one that stayed in
  * the backlog would wake an event loop for ever, and clients try again.

@@ -38,40 +38,51 @@ struct master {
 	bool stopping;
 };
 
-static void on_queue_added(void *arg, unsigned int route, uint64_t id, int fd)
+static uint32_t index_of(const struct master *m, const struct route *route)
 {
-	struct master *m = arg;
+	uint32_t i;
 
-	workers_tell(m->workers, &(struct channel_msg){
-		     CHANNEL_QUEUE_ADD, route, id }, fd);
+	for (i = 0; i < m->config->n_routes && m->routes[i] != route; i++)
+		;
+	return i;
 }
 
-static void on_queue_removed(void *arg, unsigned int route, uint64_t id)
+static void on_queue_added(void *arg, const struct route *route, uint64_t id,
+			   int fd)
 {
 	struct master *m = arg;
 
 	workers_tell(m->workers, &(struct channel_msg){
-		     CHANNEL_QUEUE_REMOVE, route, id }, -1);
+		     CHANNEL_QUEUE_ADD, index_of(m, route), id }, fd);
+}
+
+static void on_queue_removed(void *arg, const struct route *route, uint64_t id)
+{
+	struct master *m = arg;
+
+	workers_tell(m->workers, &(struct channel_msg){
+		     CHANNEL_QUEUE_REMOVE, index_of(m, route), id }, -1);
 }
 
 /* struct announced - the worker that hears of a route's queues */
 struct announced {
-	struct workers *workers;
+	const struct master *master;
 	unsigned int worker;
 };
 
-static void send_queue(void *arg, unsigned int route, uint64_t id, int fd)
+static void send_queue(void *arg, const struct route *route, uint64_t id,
+		       int fd)
 {
 	const struct announced *to = arg;
 
-	workers_say(to->workers, to->worker, &(struct channel_msg){
-		    CHANNEL_QUEUE_ADD, route, id }, fd);
+	workers_say(to->master->workers, to->worker, &(struct channel_msg){
+		    CHANNEL_QUEUE_ADD, index_of(to->master, route), id }, fd);
 }
 
 static void announce(void *arg, unsigned int worker)
 {
 	const struct master *m = arg;
-	struct announced to = { m->workers, worker };
+	struct announced to = { m, worker };
 	size_t i;
 
 	for (i = 0; i < m->config->n_routes; i++)
@@ -215,7 +226,7 @@ static int open_routes(struct master *m)
 	for (i = 0; i < m->config->n_routes; i++) {
 		const struct config_route *r = &m->config->routes[i];
 
-		m->routes[i] = route_open(r, i, m->loop, &m->events, error,
+		m->routes[i] = route_open(r, m->loop, &m->events, error,
 					  sizeof(error));
 		if (m->routes[i])
 			continue;

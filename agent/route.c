@@ -337,15 +337,15 @@ uint64_t route_tick(struct route *route, uint64_t now_ms)
 }
 
 void route_announce(const struct route *route,
-		    void (*added)(void *arg, unsigned int route, uint64_t id,
-				  int write_fd),
+		    void (*added)(void *arg, const struct route *owner,
+				  uint64_t id, int write_fd),
 		    void *arg)
 {
 	struct route_queue *q;
 
 	for (q = route->queues.first; q; q = q->next)
 		if (q->announced)
-			added(arg, route->queues.route, q->id, q->write_fd);
+			added(arg, route, q->id, q->write_fd);
 }
 
 void route_broken(struct route *route, uint64_t id)
@@ -373,13 +373,34 @@ unsigned int route_registrations(const struct route *route)
 	return route->n_registrations;
 }
 
-struct route *route_open(const struct config_route *config,
-			 unsigned int index, int loop,
+const char *route_path(const struct route *route)
+{
+	return route->config->handoff;
+}
+
+static struct local_access access_of(const struct config_route *config)
+{
+	return (struct local_access){ config->user, config->group,
+				      config->mode };
+}
+
+void route_update(struct route *route, const struct config_route *config)
+{
+	struct local_access access = access_of(config);
+	int err = local_admit(config->handoff, &access);
+
+	if (err)
+		log_warn("event=route_access route=%s error=\"%s: %s\"",
+			 config->name, config->handoff, strerror(-err));
+	route->config = config;
+	route_queues_update(&route->queues, config);
+}
+
+struct route *route_open(const struct config_route *config, int loop,
 			 const struct route_events *events, char *error,
 			 size_t error_len)
 {
-	struct local_access access = { config->user, config->group,
-				       config->mode };
+	struct local_access access = access_of(config);
 	struct route *route = calloc(1, sizeof(*route));
 
 	if (!route) {
@@ -389,7 +410,7 @@ struct route *route_open(const struct config_route *config,
 	route->watch.ready = on_connect;
 	route->config = config;
 	route->loop = loop;
-	route->queues.route = index;
+	route->queues.route = route;
 	route->queues.config = config;
 	route->queues.events = events;
 	route->grace_until_ms = loop_now_ms() + GRACE_MS;

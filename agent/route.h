@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * master's side of a route: who is registered, and with which queue. See
- * handoff(7) for the protocol and its reasons.
+ * handoff(7) for the protocol and its reasons. It outlives the configuration it
+ * was opened for while the next one has a route at the same path.
  */
 #ifndef AGENT_ROUTE_H
 #define AGENT_ROUTE_H
@@ -18,32 +19,45 @@ struct route;
 /*
  * struct route_events - what master does about a route's queues
  * @added:   the workers are to send to this queue; @write_fd borrowed
- * @removed: they are not to any more
+ * @removed: they are not to any more; not said by route_close()
  * @metrics: master's slot, for connections dropped in a queue that nobody reads
  */
 struct route_events {
-	void (*added)(void *arg, unsigned int route, uint64_t id,
+	void (*added)(void *arg, const struct route *route, uint64_t id,
 		      int write_fd);
-	void (*removed)(void *arg, unsigned int route, uint64_t id);
+	void (*removed)(void *arg, const struct route *route, uint64_t id);
 	struct metrics *metrics;
 	void *arg;
 };
 
 /*
  * route_open - listen for consumers
- * @index: the route's in the configuration, given back in events
+ * @config: borrowed until route_update() or route_close()
  * Returns NULL with a sentence in @error.
  */
-struct route *route_open(const struct config_route *config,
-			 unsigned int index, int loop,
+struct route *route_open(const struct config_route *config, int loop,
 			 const struct route_events *events, char *error,
 			 size_t error_len);
+/*
+ * route_close - let consumers look for the next ktlsd
+ * What waits in their queues is theirs. Takes NULL.
+ */
 void route_close(struct route *route);
+
+/* route_path - its configuration's handoff */
+const char *route_path(const struct route *route);
+
+/*
+ * route_update - go by another configuration with the same path
+ * Registrations and queues stay. Consumers that are registered were told the
+ * old hold_timeout, and go by it. Logs what cannot be changed.
+ */
+void route_update(struct route *route, const struct config_route *config);
 
 /* route_announce - say @events->added for every queue, to a new worker */
 void route_announce(const struct route *route,
-		    void (*added)(void *arg, unsigned int route, uint64_t id,
-				  int write_fd),
+		    void (*added)(void *arg, const struct route *route,
+				  uint64_t id, int write_fd),
 		    void *arg);
 
 /* route_broken - a worker found this queue shut down */

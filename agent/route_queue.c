@@ -61,6 +61,17 @@ static void set_size(const struct config_route *config, int write_fd)
 			 got / 2 / MESSAGE_COST);
 }
 
+void route_queues_update(struct route_queues *set,
+			 const struct config_route *config)
+{
+	bool resize = config->queue != set->config->queue;
+	const struct route_queue *q;
+
+	set->config = config;
+	for (q = set->first; q && resize; q = q->next)
+		set_size(config, q->write_fd);
+}
+
 bool route_queues_full(const struct route_queues *set)
 {
 	const struct route_queue *q;

@@ -12,6 +12,7 @@
 
 #include "config.h"
 
+struct route;
 struct route_events;
 
 /*
@@ -32,7 +33,7 @@ struct route_queue {
 struct route_queues {
 	struct route_queue *first;
 	unsigned int n;
-	unsigned int route;	/* its index, for the events */
+	const struct route *route;	/* for the events */
 	const struct config_route *config;
 	const struct route_events *events;
 };
@@ -44,6 +45,10 @@ bool route_queues_full(const struct route_queues *set);
 struct route_queue *route_queue_new(struct route_queues *set, int read_fd,
 				    int write_fd);
 void route_queue_free(struct route_queues *set, struct route_queue *q);
+
+/* route_queues_update - go by another configuration of the same route */
+void route_queues_update(struct route_queues *set,
+			 const struct config_route *config);
 
 /* Each returns NULL when there is none. */
 struct route_queue *route_queue_find(struct route_queues *set, uint64_t id);

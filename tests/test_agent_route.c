@@ -38,18 +38,19 @@ static struct queue worker;
 static struct metrics metrics;
 static unsigned int n_added, n_removed;
 
-static void on_added(void *arg, unsigned int index, uint64_t id, int write_fd)
+static void on_added(void *arg, const struct route *r, uint64_t id,
+		     int write_fd)
 {
 	(void)arg;
-	cr_assert_eq(index, 3);
+	cr_assert_eq(r, route);
 	n_added++;
 	queue_add(&worker, id, dup(write_fd));
 }
 
-static void on_removed(void *arg, unsigned int index, uint64_t id)
+static void on_removed(void *arg, const struct route *r, uint64_t id)
 {
 	(void)arg;
-	cr_assert_eq(index, 3);
+	cr_assert_eq(r, route);
 	n_removed++;
 	queue_remove(&worker, id);
 }
@@ -67,7 +68,7 @@ static void open_route(void)
 {
 	char error[256] = "";
 
-	route = route_open(&config, 3, loop, &events, error, sizeof(error));
+	route = route_open(&config, loop, &events, error, sizeof(error));
 	cr_assert(route, "%s", error);
 }
 
@@ -658,9 +659,9 @@ Test(route, ends_the_registrations_of_a_queue_that_broke, .init = start,
 
 /* --- the end ----------------------------------------------------------- */
 
-static void announced(void *arg, unsigned int index, uint64_t id, int fd)
+static void announced(void *arg, const struct route *r, uint64_t id, int fd)
 {
-	(void)index;
+	cr_expect_eq(r, route);
 	(void)id;
 	(void)fd;
 	++*(unsigned int *)arg;
@@ -711,6 +712,45 @@ Test(route, forgets_a_consumer_that_says_nothing, .init = start, .fini = stop)
 	route_tick(route, loop_now_ms() + 6000);
 	cr_assert_eq(hear(silent), -EPROTO);
 	cr_assert_eq(route_tick(route, loop_now_ms()), UINT64_MAX);
+}
+
+/* The room of a queue in bytes, by what the kernel says of its write end. */
+static int room(int write_fd)
+{
+	int bytes = 0;
+	socklen_t len = sizeof(bytes);
+
+	cr_assert_eq(getsockopt(write_fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len),
+		     0);
+	return bytes;
+}
+
+Test(route, goes_by_another_configuration_with_all_that_it_has, .init = start,
+     .fini = stop)
+{
+	struct config_route next = config;
+	struct stat st;
+	int first, one, old;
+
+	one = leave(&first);
+	old = room(worker.end[0].fd);
+	next.mode = 0600;
+	next.queue = 2 * config.queue;
+	next.hold_timeout_ms = 2 * HOLD_MS;
+	route_update(route, &next);
+	cr_expect_eq(n_added, 1);
+	cr_expect_eq(n_removed, 0);
+	cr_expect_eq(route_registrations(route), 1);
+	cr_expect_eq(room(worker.end[0].fd), 2 * old);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600);
+	put(1, 0);
+	cr_expect_eq(get(one), 1);
+	cr_assert_eq(hear(say_hello(NULL)), KTLS_REG_OK);
+	cr_expect_eq(answer.hold_ms, 2 * HOLD_MS);
+	route_update(route, &config);
+	close(one);
+	close(first);
 }
 
 Test(route, closes_everything_and_leaves_the_queues_to_their_holders,

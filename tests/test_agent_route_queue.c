@@ -14,24 +14,28 @@ static struct config_route config = {
 };
 static char told[64];
 
-static void on_added(void *arg, unsigned int route, uint64_t id, int fd)
+static const struct route *const owner = (const void *)&config;
+
+static void on_added(void *arg, const struct route *route, uint64_t id, int fd)
 {
 	(void)arg;
 	(void)fd;
-	sprintf(told + strlen(told), "+%u:%u ", route, (unsigned int)id % 10);
+	cr_expect_eq(route, owner);
+	sprintf(told + strlen(told), "+%u ", (unsigned int)id % 10);
 }
 
-static void on_removed(void *arg, unsigned int route, uint64_t id)
+static void on_removed(void *arg, const struct route *route, uint64_t id)
 {
 	(void)arg;
-	sprintf(told + strlen(told), "-%u:%u ", route, (unsigned int)id % 10);
+	cr_expect_eq(route, owner);
+	sprintf(told + strlen(told), "-%u ", (unsigned int)id % 10);
 }
 
 static struct metrics metrics;
 static const struct route_events events = { on_added, on_removed, &metrics,
 					    NULL };
 static struct route_queues set = {
-	.route = 5,
+	.route = (const void *)&config,
 	.config = &config,
 	.events = &events,
 };
@@ -69,15 +73,15 @@ Test(route_queue, is_used_while_it_is_registered_or_alone)
 	struct route_queue *one = add(1), *two = add(2);
 
 	route_queues_choose(&set);
-	cr_assert_str_eq(told, "+5:2 +5:1 ", "nobody is registered: all");
+	cr_assert_str_eq(told, "+2 +1 ", "nobody is registered: all");
 	one->registrations = 1;
 	route_queues_choose(&set);
 	route_queues_choose(&set);
-	cr_assert_str_eq(told, "+5:2 +5:1 -5:2 ");
+	cr_assert_str_eq(told, "+2 +1 -2 ");
 	one->registrations = 0;
 	two->registrations = 1;
 	route_queues_choose(&set);
-	cr_assert_str_eq(told, "+5:2 +5:1 -5:2 -5:1 +5:2 ",
+	cr_assert_str_eq(told, "+2 +1 -2 -1 +2 ",
 			 "what goes is said first");
 	cr_assert_eq(set.n, 2, "they stay until every worker has heard of it");
 	one->retired_ms = 0;
@@ -108,7 +112,7 @@ Test(route_queue, closes_both_ends_with_itself)
 
 	route_queues_choose(&set);
 	route_queue_free(&set, q);
-	cr_assert_str_eq(told, "+5:1 -5:1 ");
+	cr_assert_str_eq(told, "+1 -1 ");
 	cr_assert_null(set.first);
 	cr_assert_eq(case_fds(), before);
 }
