@@ -30,7 +30,8 @@ struct client {
 	struct watch watch;
 	struct control *control;
 	struct client *next;
-	char *answer;			/* NULL: it has not asked yet */
+	uint64_t ticket;		/* of the answer that it waits for */
+	char *answer;			/* NULL: it has not asked, or it waits */
 	size_t len, sent;
 	uint64_t until_ms;
 };
@@ -48,19 +49,29 @@ static void free_client(struct client *client)
 	free(client);
 }
 
-static void print_answer(const struct control *control, char *line, FILE *out)
+static const struct control_command *find(const struct control *control,
+					   const char *line)
 {
 	const struct control_command *c;
-	char *argument = strchr(line, ' ');
 	size_t len = strcspn(line, " ");
 
 	for (c = control->commands; c->name; c++)
 		if (strlen(c->name) == len && !memcmp(c->name, line, len) &&
-		    (!argument || c->argument)) {
-			c->print(control->arg, argument ? argument + 1 : NULL,
-				 out);
-			return;
-		}
+		    (!line[len] || c->argument))
+			return c;
+	return NULL;
+}
+
+static void print_answer(const struct control *control,
+			 const struct control_command *c, const char *line,
+			 FILE *out)
+{
+	const char *argument = strchr(line, ' ');
+
+	if (c) {
+		c->print(control->arg, argument ? argument + 1 : NULL, out);
+		return;
+	}
 	fprintf(out, "error: unknown command; there are:");
 	for (c = control->commands; c->name; c++)
 		fprintf(out, " %s", c->name);
@@ -83,26 +94,77 @@ static void send_answer(struct watch *w)
 		free_client(client);
 }
 
+static void begin_answer(struct client *client)
+{
+	struct watch *w = &client->watch;
+
+	w->ready = send_answer;
+	client->until_ms = loop_now_ms() + ANSWER_MS;
+	loop_want(client->control->loop, w, LOOP_WRITE);
+	send_answer(w);
+}
+
+/* While it waits there is nothing to hear from it but its end. */
+static void on_impatience(struct watch *w)
+{
+	free_client((struct client *)w);
+}
+
+static void answer_now(struct client *client, const struct control_command *c,
+		       const char *line)
+{
+	FILE *out = open_memstream(&client->answer, &client->len);
+
+	if (!out) {
+		free_client(client);
+		return;
+	}
+	print_answer(client->control, c, line, out);
+	fclose(out);
+	begin_answer(client);
+}
+
 static void on_request(struct watch *w)
 {
 	struct client *client = (struct client *)w;
+	struct control *control = client->control;
+	const struct control_command *c;
 	char line[REQUEST_MAX];
-	FILE *out;
 	ssize_t n = recv(w->fd, line, sizeof(line) - 1, MSG_DONTWAIT);
 
-	out = n > 0 ? open_memstream(&client->answer, &client->len) : NULL;
-	if (!out) {
+	if (n <= 0) {
 		free_client(client);
 		return;
 	}
 	line[n] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
-	print_answer(client->control, line, out);
-	fclose(out);
-	w->ready = send_answer;
-	client->until_ms = loop_now_ms() + ANSWER_MS;
-	loop_want(client->control->loop, w, LOOP_WRITE);
-	send_answer(w);
+	c = find(control, line);
+	if (!c || !c->later) {
+		answer_now(client, c, line);
+		return;
+	}
+	w->ready = on_impatience;
+	client->ticket = c->later(control->arg);
+}
+
+void control_answer(struct control *control, uint64_t ticket,
+		    const char *text)
+{
+	struct client *client, *next;
+
+	for (client = control ? control->clients : NULL; client;
+	     client = next) {
+		next = client->next;
+		if (client->ticket != ticket)
+			continue;
+		client->ticket = 0;
+		client->answer = strdup(text);
+		client->len = client->answer ? strlen(text) : 0;
+		if (client->len)
+			begin_answer(client);
+		else
+			free_client(client);
+	}
 }
 
 uint64_t control_tick(struct control *control, uint64_t now)
@@ -154,17 +216,22 @@ static void on_connect(struct watch *w)
 		free_client(client);
 }
 
+int control_listen(const char *path, char *error, size_t error_len)
+{
+	struct local_access access = { geteuid(), getegid(), 0600 };
+
+	return local_listen(path, SOCK_STREAM, &access, error, error_len);
+}
+
 struct control *control_open(const char *path, int loop,
 			     const struct control_command *commands, void *arg,
 			     char *error, size_t error_len)
 {
-	struct local_access access = { geteuid(), getegid(), 0600 };
 	struct control *control = calloc(1, sizeof(*control));
 
 	if (!control)
 		return NULL;
-	control->watch.fd = local_listen(path, SOCK_STREAM, &access, error,
-					 error_len);
+	control->watch.fd = control_listen(path, error, error_len);
 	if (control->watch.fd < 0) {
 		free(control);
 		return NULL;
@@ -178,16 +245,39 @@ struct control *control_open(const char *path, int loop,
 	return control;
 }
 
+const char *control_path(const struct control *control)
+{
+	return control->path ? control->path : "";
+}
+
+static void leave_path(struct control *control)
+{
+	loop_remove(control->loop, &control->watch);
+	close(control->watch.fd);
+	if (control->path)
+		unlink(control->path);
+	free(control->path);
+}
+
+int control_move(struct control *control, const char *path, int fd)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	leave_path(control);
+	control->path = copy;
+	control->watch.fd = fd;
+	loop_add(control->loop, &control->watch);
+	return 0;
+}
+
 void control_close(struct control *control)
 {
 	if (!control)
 		return;
 	while (control->clients)
 		free_client(control->clients);
-	loop_remove(control->loop, &control->watch);
-	close(control->watch.fd);
-	if (control->path)
-		unlink(control->path);
-	free(control->path);
+	leave_path(control);
 	free(control);
 }

@@ -8,6 +8,7 @@
 #define AGENT_CONTROL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "loop.h"
@@ -17,12 +18,15 @@
  * @argument: may anything follow the word and a space?
  * @print:    writes the answer; @arg is control_open()'s, @argument NULL when
  *            nothing followed
+ * @later:    instead of @print: begins something, and returns a number other
+ *            than 0 for control_answer() when it is over
  * An answer that begins with "error:" says that nothing was done.
  */
 struct control_command {
 	const char *name;
 	bool argument;
 	void (*print)(void *arg, const char *argument, FILE *out);
+	uint64_t (*later)(void *arg);
 };
 
 struct control;
@@ -37,6 +41,25 @@ struct control *control_open(const char *path, int loop,
 			     char *error, size_t error_len);
 /* Ends the connections of its clients too. Takes NULL. */
 void control_close(struct control *control);
+
+/*
+ * control_listen - a socket at another path, for control_move()
+ * Returns the descriptor, whose backlog waits until then, or -errno with a
+ * sentence in @error.
+ */
+int control_listen(const char *path, char *error, size_t error_len);
+/* control_path - where it listens */
+const char *control_path(const struct control *control);
+/*
+ * control_move - listen there from now on and at the old path no more
+ * @fd: of control_listen(), taken. Clients stay. Returns 0 or -ENOMEM, having
+ * done nothing.
+ */
+int control_move(struct control *control, const char *path, int fd);
+
+/* control_answer - to all those whose command's later() returned @ticket */
+void control_answer(struct control *control, uint64_t ticket,
+		    const char *text);
 
 /*
  * control_tick - hang up on clients that do not read their answers

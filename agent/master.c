@@ -271,10 +271,10 @@ static void refresh_staples(void *arg, const char *argument, FILE *out)
 static int open_control(struct master *m)
 {
 	static const struct control_command commands[] = {
-		{ "metrics", false, print_metrics },
-		{ "staples", false, print_staples },
-		{ "refresh", true, refresh_staples },
-		{ NULL, false, NULL },
+		{ "metrics", false, print_metrics, NULL },
+		{ "staples", false, print_staples, NULL },
+		{ "refresh", true, refresh_staples, NULL },
+		{ NULL, false, NULL, NULL },
 	};
 	char error[256] = "out of memory";
 

@@ -33,11 +33,18 @@ static void print_echo(void *arg, const char *argument, FILE *out)
 	fprintf(out, "<%s>\n", argument ? argument : "nothing");
 }
 
+static uint64_t begin_later(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
 static const struct control_command commands[] = {
-	{ "value", false, print_value },
-	{ "much", false, print_much },
-	{ "echo", true, print_echo },
-	{ NULL, false, NULL },
+	{ "value", false, print_value, NULL },
+	{ "much", false, print_much, NULL },
+	{ "echo", true, print_echo, NULL },
+	{ "later", false, NULL, begin_later },
+	{ NULL, false, NULL, NULL },
 };
 
 static void start(void)
@@ -106,7 +113,7 @@ static const char *ask(const char *request, size_t len)
 	return read_answer(fd);
 }
 
-#define COMMANDS "error: unknown command; there are: value much echo\n"
+#define COMMANDS "error: unknown command; there are: value much echo later\n"
 
 static const struct {
 	const char *request, *answer;
@@ -277,4 +284,46 @@ Test(control, ends_its_clients_with_itself, .init = start, .fini = stop)
 	run();
 	close(one);
 	cr_assert_eq(case_fds(), before - 1);
+}
+
+static int ask_later(void)
+{
+	int fd = dial();
+
+	cr_assert_eq(send(fd, "later\n", 6, MSG_NOSIGNAL), 6);
+	run();
+	return fd;
+}
+
+Test(control, answers_later_all_who_wait_for_it, .init = start, .fini = stop)
+{
+	int one = ask_later(), two = ask_later(), gone = ask_later();
+
+	close(gone);
+	run();
+	control_answer(control, 6, "of something else\n");
+	cr_expect_not(case_readable(one, 0));
+	cr_expect_str_eq(ask("value\n", 6), "value seven\n");
+	control_answer(control, 7, "done\n");
+	cr_expect_str_eq(read_answer(one), "done\n");
+	cr_expect_str_eq(read_answer(two), "done\n");
+}
+
+Test(control, moves_to_another_path_with_its_clients, .init = start,
+     .fini = stop)
+{
+	char old[64], error[256] = "";
+	int waits = ask_later(), fd;
+
+	strcpy(old, path);
+	strcat(path, "2");
+	fd = control_listen(path, error, sizeof(error));
+	cr_assert_geq(fd, 0, "%s", error);
+	cr_expect_str_eq(control_path(control), old);
+	cr_assert_eq(control_move(control, path, fd), 0);
+	cr_expect_str_eq(control_path(control), path);
+	cr_expect(access(old, F_OK));
+	cr_expect_str_eq(ask("value\n", 6), "value seven\n");
+	control_answer(control, 7, "done\n");
+	cr_expect_str_eq(read_answer(waits), "done\n");
 }
