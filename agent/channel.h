@@ -14,7 +14,11 @@ enum channel_type {
 	CHANNEL_QUEUE_ADD,	/* to worker, with the queue's write end */
 	CHANNEL_QUEUE_REMOVE,	/* to worker: send it nothing any more */
 	CHANNEL_QUEUE_BROKEN,	/* to master: somebody shut it down */
-	CHANNEL_STOP,		/* to worker */
+	CHANNEL_READY,		/* to master: it could begin to accept */
+	CHANNEL_ACCEPT,		/* to worker: begin */
+	CHANNEL_LEAVE,		/* to worker: accept what waits at this listener,
+				 * and then no more, for nobody else will */
+	CHANNEL_STOP,		/* to worker: accept no more, finish and end */
 	CHANNEL_STAPLE,		/* to worker: staple this from now on */
 	CHANNEL_STAPLE_TAKEN,	/* to master: it does */
 	CHANNEL_STAPLE_LOST,	/* to master: it cannot, and keeps the old one */
@@ -22,7 +26,7 @@ enum channel_type {
 
 /*
  * @id: a queue's: the read end's inode number, which tells a route's queues
- *      apart; a staple's: as it came with it
+ *      apart; a staple's: as it came with it; a listener's: its index
  */
 struct channel_msg {
 	uint32_t type;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -101,7 +102,7 @@ void listener_arm(struct listener *l)
 	struct worker *w = l->worker;
 	struct io_uring_sqe *sqe;
 
-	if (l->armed || w->stopping)
+	if (l->armed || w->stopping || l->fd < 0)
 		return;
 	if (!conn_slab_promise(&w->slab)) {
 		if (!l->starved)
@@ -134,8 +135,30 @@ void listener_check(struct listener *l)
 		cancel(l);
 }
 
+void listener_leave(struct listener *l)
+{
+	struct conn_slab *slab = &l->worker->slab;
+	struct sockaddr_storage peer;
+	socklen_t len;
+	int fd = 0;
+
+	/* The others leave too: what one of them takes is not to be waited for. */
+	fcntl(l->fd, F_SETFL, O_NONBLOCK);
+	while (fd >= 0 && conn_slab_promise(slab)) {
+		len = sizeof(peer);
+		fd = accept4(l->fd, (struct sockaddr *)&peer, &len,
+			     SOCK_CLOEXEC);
+		slab->promised--;
+		if (fd >= 0)
+			conn_start(l->worker, l, fd, &peer);
+	}
+	listener_stop(l);
+}
+
 void listener_stop(struct listener *l)
 {
+	if (l->fd < 0)
+		return;
 	cancel(l);
 	close(l->fd);
 	l->fd = -1;

@@ -52,6 +52,12 @@ void listener_arm(struct listener *l);
  */
 void listener_check(struct listener *l);
 
+/*
+ * listener_leave - accept what waits, as many as there are slots, and stop
+ * For a socket that nobody else has: it may be one of several workers' last.
+ */
+void listener_leave(struct listener *l);
+
 /* listener_stop - accept no more */
 void listener_stop(struct listener *l);
 

@@ -209,6 +209,7 @@ static int serve(struct master *m)
 	}
 	m->serving = true;
 	workers_tick(m->workers, loop_now_ms());	/* starts them */
+	workers_accept(m->workers);
 	log_info("event=ready pid=%d workers=%u slots=%u ktls=%s",
 		 (int)getpid(), c->workers, m->slots,
 		 m->support.pairs ? "yes" : "no");
@@ -411,7 +412,7 @@ static int run_timers(struct master *m)
 
 static bool is_over(const struct master *m)
 {
-	return m->stopping && !workers_running(m->workers) &&
+	return m->stopping && !workers_count(m->workers) &&
 	       !staples_running(m->staples);
 }
 

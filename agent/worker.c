@@ -87,21 +87,31 @@ static void take_staple(struct worker *w, const struct channel_in *in)
 static void take_message(struct worker *w, const struct channel_in *in, int fd)
 {
 	const struct channel_msg *msg = &in->msg;
-	struct queue *q;
+	bool known = msg->route < w->config->n_routes;
 
-	if (msg->type == CHANNEL_STAPLE) {
+	switch (msg->type) {
+	case CHANNEL_STAPLE:
 		take_staple(w, in);
-		return;
-	}
-	if (msg->type == CHANNEL_STOP)
+		break;
+	case CHANNEL_ACCEPT:
+		w->accepting = true;
+		break;
+	case CHANNEL_LEAVE:
+		if (msg->id < w->config->n_listeners)
+			listener_leave(&w->listeners[msg->id]);
+		break;
+	case CHANNEL_STOP:
 		stop(w);
-	if (msg->route >= w->config->n_routes)
-		return;
-	q = &w->routes[msg->route].queue;
-	if (msg->type == CHANNEL_QUEUE_ADD)
-		add_queue(w, msg, fd);
-	if (msg->type == CHANNEL_QUEUE_REMOVE)
-		queue_remove(q, msg->id);
+		break;
+	case CHANNEL_QUEUE_ADD:
+		if (known)
+			add_queue(w, msg, fd);
+		break;
+	case CHANNEL_QUEUE_REMOVE:
+		if (known)
+			queue_remove(&w->routes[msg->route].queue, msg->id);
+		break;
+	}
 }
 
 static void watch_channel(struct worker *w);
@@ -192,7 +202,7 @@ static int64_t run_timers(struct worker *w)
 			give_up(w);
 		else
 			next = earlier(next, w->stop_by_ms);
-	} else {
+	} else if (w->accepting) {
 		look_after_listeners(w);
 		next = earlier(next, w->next_check_ms);
 	}
@@ -292,6 +302,8 @@ int worker_run(const struct worker_setup *setup)
 		return 1;
 	}
 	watch_channel(&w);
+	channel_send(w.channel, &(struct channel_msg){ CHANNEL_READY, 0, 0 },
+		     -1);
 	while (!err && !is_over(&w)) {
 		err = ring_wait(&w.ring, run_timers(&w));
 		/* What begins now has its time from now on. */

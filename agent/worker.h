@@ -45,6 +45,7 @@ struct worker {
 	struct deadline_list handshakes, closing;
 
 	uint8_t unique_id[16];
+	bool accepting;
 	uint64_t next_check_ms;		/* when to look after the listeners */
 	bool stopping;
 	uint64_t stop_by_ms;		/* but for handshakes, all ends here */
@@ -68,7 +69,7 @@ struct worker_setup {
 
 /*
  * worker_run - a worker's whole life, in its own process
- * Returns the process's exit status: 0 after an orderly stop.
+ * It says when it is ready, and accepts once it is told to. Returns the process's exit status: 0 after an orderly stop.
  */
 int worker_run(const struct worker_setup *setup);
 

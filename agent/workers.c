@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -26,6 +27,7 @@ struct one {
 	struct workers *all;
 	struct delivery delivery;
 	struct metrics *metrics;
+	bool ready;
 	uint64_t repeat_ms;	/* when to say what it had no room to hear */
 	uint64_t staple_ms;	/* give it no staples before that */
 };
@@ -35,7 +37,7 @@ struct workers {
 	struct workers_events events;
 	struct metrics_pool *metrics;
 	int loop;
-	bool stopping;
+	bool accepting, failed, stopping;
 	uint64_t kill_ms;		/* while stopping */
 	struct channel_in in;
 	unsigned int n;
@@ -68,6 +70,9 @@ static void take_message(struct one *one, const struct channel_msg *msg)
 	const struct workers_events *events = &one->all->events;
 
 	switch (msg->type) {
+	case CHANNEL_READY:
+		one->ready = true;
+		break;
 	case CHANNEL_QUEUE_BROKEN:
 		events->broken(events->arg, msg->route, msg->id);
 		break;
@@ -196,11 +201,13 @@ static void say_all(struct one *one)
 	struct workers *all = one->all;
 
 	one->repeat_ms = 0;
-	if (all->stopping)
+	if (all->stopping) {
 		say(one, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
-	else
-		all->events.announce(all->events.arg,
-				     (unsigned int)(one - all->one));
+		return;
+	}
+	all->events.announce(all->events.arg, (unsigned int)(one - all->one));
+	if (all->accepting)
+		say(one, &(struct channel_msg){ CHANNEL_ACCEPT, 0, 0 }, -1);
 }
 
 /* The new process: nothing of master's but its listeners and its channel. */
@@ -231,15 +238,28 @@ static int be_worker(void *arg, int channel)
 
 static void start(struct one *one)
 {
-	if (child_start(&one->child, one->all->loop, be_worker, one))
+	one->ready = false;
+	if (child_start(&one->child, one->all->loop, be_worker, one)) {
+		one->all->failed |= !one->all->accepting;
 		return;
+	}
 	delivery_inherit(&one->delivery);
 	one->staple_ms = 0;
 	say_all(one);
 }
 
+/* Before it was ready: so might be the next one. */
+static void log_failed(pid_t pid, int status)
+{
+	log_error("event=worker_died pid=%d %s=%d error=\"it ended before it "
+		  "was ready\"", (int)pid,
+		  WIFSIGNALED(status) ? "signal" : "status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 bool workers_ended(struct workers *all, pid_t pid, int status)
 {
+	bool failed = !all->accepting && !all->stopping;
 	unsigned int i;
 
 	for (i = 0; i < all->n; i++)
@@ -247,11 +267,38 @@ bool workers_ended(struct workers *all, pid_t pid, int status)
 			break;
 	if (i == all->n)
 		return false;
-	child_ended(&all->one[i].child, all->loop, status, all->stopping);
-	if (!all->stopping)
+	child_ended(&all->one[i].child, all->loop, status,
+		    failed || all->stopping);
+	all->failed |= failed;
+	if (failed)
+		log_failed(pid, status);
+	else if (!all->stopping)
 		metrics_count(metrics_master(all->metrics),
 			      METRIC_WORKER_RESTARTS);
 	return true;
+}
+
+int workers_ready(const struct workers *all)
+{
+	unsigned int i, n = 0;
+
+	if (all->failed)
+		return -ECHILD;
+	for (i = 0; i < all->n; i++)
+		n += all->one[i].child.pid && all->one[i].ready;
+	return n == all->n;
+}
+
+void workers_accept(struct workers *all)
+{
+	all->accepting = true;
+	workers_tell(all, &(struct channel_msg){ CHANNEL_ACCEPT, 0, 0 }, -1);
+}
+
+void workers_leave(struct workers *all, size_t listener)
+{
+	workers_tell(all, &(struct channel_msg){
+		     CHANNEL_LEAVE, 0, listener }, -1);
 }
 
 void workers_stop(struct workers *all)
@@ -264,14 +311,13 @@ void workers_stop(struct workers *all)
 	workers_tell(all, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
 }
 
-bool workers_running(const struct workers *all)
+unsigned int workers_count(const struct workers *all)
 {
-	unsigned int i;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < all->n; i++)
-		if (all->one[i].child.pid)
-			return true;
-	return false;
+		n += all->one[i].child.pid > 0;
+	return n;
 }
 
 /* Of two times the earlier, or UINT64_MAX; 0 is none. */
@@ -287,12 +333,13 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Returns when there is something to do for it again. */
 static uint64_t tick(struct one *one, uint64_t now)
 {
+	bool over = one->all->stopping || one->all->failed;
 	struct child *child = &one->child;
 
-	if (!child->pid && !one->all->stopping && child->restart_ms <= now)
+	if (!child->pid && !over && child->restart_ms <= now)
 		start(one);
 	if (!child->pid)
-		return one->all->stopping ? UINT64_MAX : child->restart_ms;
+		return over ? UINT64_MAX : child->restart_ms;
 	if (one->repeat_ms && one->repeat_ms <= now)
 		say_all(one);
 	if (one->staple_ms && one->staple_ms <= now)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker processes, as master sees them: started, told, waited for,
- * replaced, stopped.
+ * The worker processes of a configuration, as master sees them: started, told,
+ * waited for, replaced, stopped.
  */
 #ifndef AGENT_WORKERS_H
 #define AGENT_WORKERS_H
@@ -58,12 +58,29 @@ bool workers_have(const struct workers *workers, size_t slot);
 bool workers_ended(struct workers *workers, pid_t pid, int status);
 
 /*
+ * workers_ready - could all begin to accept?
+ * Returns 1 when they could, 0 when some are still starting, or -ECHILD when one
+ * ended instead: it is not replaced, for the next one would end so, too.
+ */
+int workers_ready(const struct workers *workers);
+
+/*
+ * workers_accept - let them accept; from now on one that ends is replaced
+ * The listeners must listen.
+ */
+void workers_accept(struct workers *workers);
+
+/* workers_leave - accept what waits at this listener, and then no more */
+void workers_leave(struct workers *workers, size_t listener);
+
+/* workers_count - processes that there are now */
+unsigned int workers_count(const struct workers *workers);
+
+/*
  * workers_stop - tell all to stop, and kill at the end of their time limits
  * those that did not
  */
 void workers_stop(struct workers *workers);
-bool workers_running(const struct workers *workers);
-
 /*
  * workers_tick - start those that are to run, repeat, kill
  * Returns when to be called again, in loop_now_ms() terms, or UINT64_MAX.

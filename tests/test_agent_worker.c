@@ -32,8 +32,16 @@ static struct metrics *metrics;	/* its slot */
 static struct sockaddr_in bound;
 static int channel, listen_fd, ends[2];
 static pid_t pid;
+static struct channel_in heard;
 
-static void start(void)
+static void tell(enum channel_type type, uint64_t id, int fd)
+{
+	cr_assert_eq(channel_send(channel, &(struct channel_msg){ type, 0, id },
+				  fd), 0);
+}
+
+/* A worker that is ready, and was not told to accept. */
+static void start_idle(void)
 {
 	struct certs certs = {
 		.cert = &duo.cert,
@@ -76,18 +84,21 @@ static void start(void)
 	}
 	close(pair[1]);
 	close(listen_fd);
+	cr_assert(case_readable(channel, 5000));
+	cr_assert_eq(channel_recv(channel, &heard, &pair[0]), 1);
+	cr_assert_eq(heard.msg.type, CHANNEL_READY);
+}
+
+static void start(void)
+{
+	start_idle();
+	tell(CHANNEL_ACCEPT, 0, -1);
 }
 
 static void stop(void)
 {
 	metrics_pool_free(pool);
 	duo_fini(&duo);
-}
-
-static void tell(enum channel_type type, uint64_t id, int fd)
-{
-	cr_assert_eq(channel_send(channel, &(struct channel_msg){ type, 0, id },
-				  fd), 0);
 }
 
 /* The status it ends with within @ms, or -1. */
@@ -290,4 +301,53 @@ Test(worker, gives_up_a_silent_client_at_its_deadline_when_it_stops,
 	tell(CHANNEL_STOP, 0, -1);
 	cr_assert_eq(ends_within(3000), 0);
 	cr_assert_eq(metrics->value[METRIC_FAILED_TIMEOUT], 1);
+}
+
+static int connect_to_it(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = connect(fd, (void *)&bound, sizeof(bound)) ? -errno : 0;
+
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+Test(worker, accepts_nobody_before_it_is_told_to, .init = start_idle,
+     .fini = stop)
+{
+	int fd = connect_to_it();
+
+	cr_assert_geq(fd, 0);
+	usleep(250000);
+	cr_expect_eq(metrics->value[METRIC_ACCEPTED], 0);
+	tell(CHANNEL_ACCEPT, 0, -1);
+	cr_expect(counted(METRIC_ACCEPTED, 1));
+	close(fd);
+	close(channel);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+/* It would have been reset with the socket. */
+Test(worker, accepts_what_waits_at_a_listener_that_it_leaves,
+     .init = start_idle, .fini = stop)
+{
+	int fd[3];
+	size_t i;
+
+	for (i = 0; i < COUNT(fd); i++)
+		fd[i] = connect_to_it();
+	tell(CHANNEL_LEAVE, 1, -1);	/* there is no such one */
+	tell(CHANNEL_LEAVE, 0, -1);
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	cr_expect(counted(METRIC_ACCEPTED, COUNT(fd)));
+	cr_expect_eq(connect_to_it(), -ECONNREFUSED);
+	duo.client = SSL_new(duo.client_ctx);
+	SSL_set_fd(duo.client, fd[2]);
+	SSL_set1_host(duo.client, "localhost");
+	cr_assert_eq(SSL_connect(duo.client), 1);
+	cr_assert(case_readable(ends[0], 1000));
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(3000), 0);
 }

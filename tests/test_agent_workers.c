@@ -44,7 +44,8 @@ static void on_broken(void *arg, unsigned int index, uint64_t queue)
 	cr_expect_eq(queue, 7);
 }
 
-static void start(void)
+/* None is running. */
+static void prepare(void)
 {
 	static const struct workers_events events = { on_announce, on_broken,
 						      NULL };
@@ -60,6 +61,12 @@ static void start(void)
 	loop = loop_new();
 	workers = workers_new(&setup, metrics, loop, &events, &staples);
 	cr_assert(workers);
+}
+
+static void start(void)
+{
+	prepare();
+	workers_accept(workers);
 }
 
 /* Waits for a child of this process and tells. Returns its pid, or 0. */
@@ -82,11 +89,11 @@ static void stop(void)
 	uint64_t end = loop_now_ms() + 10000;
 
 	workers_stop(workers);
-	while (workers_running(workers) && loop_now_ms() < end) {
+	while (workers_count(workers) && loop_now_ms() < end) {
 		workers_tick(workers, loop_now_ms());
 		reap(100);
 	}
-	cr_expect_not(workers_running(workers));
+	cr_expect_not(workers_count(workers));
 	workers_free(workers);
 	metrics_pool_free(metrics);
 }
@@ -114,9 +121,9 @@ Test(workers, start_at_the_first_tick_and_are_announced_to, .init = start,
 	pid_t pid[WORKERS];
 	unsigned int i;
 
-	cr_assert_not(workers_running(workers));
+	cr_assert_not(workers_count(workers));
 	cr_assert_eq(workers_tick(workers, loop_now_ms()), UINT64_MAX);
-	cr_assert(workers_running(workers));
+	cr_assert(workers_count(workers));
 	cr_assert_eq(children(pid), WORKERS);
 	for (i = 0; i < WORKERS; i++)
 		cr_expect_eq(announced[i], 1);
@@ -220,10 +227,52 @@ Test(workers, are_killed_when_they_do_not_stop, .init = start)
 	cr_assert_neq(reap(5000), pid[2]);
 	due = workers_tick(workers, loop_now_ms());
 	cr_assert_leq(due, loop_now_ms() + 2200);
-	cr_assert(workers_running(workers));
+	cr_assert(workers_count(workers));
 	workers_tick(workers, due);
 	cr_assert_eq(reap(5000), pid[2]);
-	cr_assert_not(workers_running(workers));
+	cr_assert_not(workers_count(workers));
 	cr_assert_eq(workers_tick(workers, due), due + 2000);
 	workers_free(workers);
+}
+
+/* Hears them until all are ready, or none will be. */
+static int wait_until_ready(void)
+{
+	uint64_t end = loop_now_ms() + 5000;
+
+	while (!workers_ready(workers) && loop_now_ms() < end) {
+		loop_wait(loop, 10);
+		reap(0);
+	}
+	return workers_ready(workers);
+}
+
+Test(workers, say_when_all_of_them_are_ready, .init = prepare, .fini = stop)
+{
+	pid_t pid[WORKERS];
+
+	cr_assert_eq(workers_ready(workers), 0);
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(wait_until_ready(), 1);
+	cr_assert_eq(children(pid), WORKERS);
+	workers_accept(workers);
+	kill(pid[0], SIGKILL);
+	cr_assert_eq(reap(5000), pid[0]);
+	workers_tick(workers, loop_now_ms() + 100);
+	cr_assert_eq(children(pid), WORKERS);
+}
+
+Test(workers, are_not_replaced_when_they_do_not_get_ready, .init = prepare,
+     .fini = stop)
+{
+	pid_t pid[WORKERS];
+
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(children(pid), WORKERS);
+	kill(pid[1], SIGKILL);
+	cr_assert_eq(wait_until_ready(), -ECHILD);
+	cr_assert_eq(workers_tick(workers, loop_now_ms() + 1000), UINT64_MAX);
+	cr_assert_eq(workers_count(workers), WORKERS - 1);
+	cr_assert_eq(metrics_master(metrics)->value[METRIC_WORKER_RESTARTS],
+		     0);
 }
