@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a handshake: the keys go to the kernel, the socket to a consumer.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conn_parts.h"
+#include "handshake/info.h"
+#include "ktls/install.h"
+#include "ktls/message.h"
+#include "log.h"
+#include "relay.h"
+#include "worker.h"
+
+static void count_handshake(struct conn *c, const struct hs_info *info,
+			    enum metric relayed)
+{
+	static const enum metric staples[] = {
+		[HS_STAPLE_SENT] = METRIC_STAPLE_SENT,
+		[HS_STAPLE_EXPIRED] = METRIC_STAPLE_EXPIRED,
+		[HS_STAPLE_NOT_YET] = METRIC_STAPLE_NOT_YET,
+		[HS_STAPLE_NONE] = METRIC_STAPLE_NONE,
+	};
+
+	conn_count(c, info->version == KTLS_TLS13 ? METRIC_HANDSHAKES_TLS13 :
+						    METRIC_HANDSHAKES_TLS12);
+	if (info->resumed)
+		conn_count(c, METRIC_HANDSHAKES_RESUMED);
+	if (relayed != METRIC_COUNT)
+		conn_count(c, relayed);
+	if (info->staple != HS_STAPLE_NOT_ASKED)
+		conn_count(c, staples[info->staple]);
+}
+
+/* Why the kernel does not take this connection over; METRIC_COUNT: it does. */
+static enum metric why_relayed(const struct worker *w,
+			       const struct hs_info *info)
+{
+	if (w->config->ktls == CONFIG_KTLS_OFF)
+		return METRIC_RELAYED_OFF;
+	if (!w->support.pairs)
+		return METRIC_RELAYED_UNAVAILABLE;
+	if (info->max_fragment && !w->support.max_payload)
+		return METRIC_RELAYED_MAX_FRAGMENT;
+	return METRIC_COUNT;
+}
+
+static int install_keys(struct conn *c)
+{
+	struct ktls_keys keys;
+	int err;
+
+	err = hs_keys(c->hs, &keys);
+	if (!err)
+		err = ktls_install(c->fd, &keys);
+	explicit_bzero(&keys, sizeof(keys));
+	return err;
+}
+
+static struct ktls_bytes text(const char *s)
+{
+	return (struct ktls_bytes){ (const uint8_t *)s, strlen(s) };
+}
+
+static int write_message(struct conn *c, const struct hs_info *hs,
+			 enum ktls_mode mode)
+{
+	struct ktls_info info = {
+		.peer = c->peer,
+		.mode = mode,
+		.resumed = hs->resumed,
+		.alpn = { hs->alpn, hs->alpn_len },
+		.server_name = text(hs->server_name),
+		.unique_id = worker_unique_id(c->worker),
+		.version = text(hs->version_name),
+		.cipher = text(hs->cipher),
+		.group = text(hs->group),
+		.key_alg = text(hs->key_alg),
+		.cert_sig_alg = text(hs->cert_sig_alg),
+		.sig_scheme = text(hs->sig_scheme),
+	};
+	socklen_t len = sizeof(info.local);
+	struct timespec now;
+	ssize_t n;
+
+	if (getsockname(c->fd, (struct sockaddr *)&info.local, &len))
+		return -errno;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	info.handoff_ns = (uint64_t)now.tv_sec * 1000000000 +
+			  (uint64_t)now.tv_nsec;
+	n = ktls_msg_encode(&info, conn_buffer(c), CONN_BUFFER);
+	if (n < 0)
+		return (int)n;
+	c->handoff.msg = conn_buffer(c);
+	c->handoff.msg_len = (size_t)n;
+	return 0;
+}
+
+static void on_handed_off(struct handoff *handoff, int result)
+{
+	struct conn *c = container_of(handoff, struct conn, handoff);
+
+	if (!result)
+		conn_count(c, c->relay ? METRIC_HANDED_OFF_RELAY :
+				    METRIC_HANDED_OFF_KTLS);
+	else
+		log_warn("event=handoff_expired peer=%s route=%s remedy=\"start "
+			 "a consumer, or raise hold_timeout\"", conn_peer(c),
+			 c->worker->config->routes[c->listener->route].name);
+	if (!c->relay)
+		conn_free(c);
+	else if (!result)
+		relay_start(c->relay);
+	else
+		relay_cut(c->relay);
+}
+
+/* ktls: require, and this connection asks for what the kernel cannot. */
+static void refuse(struct conn *c)
+{
+	hs_abort(c->hs, ALERT_INTERNAL_ERROR);
+	conn_fail(c, HS_F_INTERNAL, "the kernel cannot take it over, for its "
+	     "max_fragment_length, and the configuration has ktls: require");
+	conn_flush(c);
+}
+
+/* Gives the keys to the kernel, or the consumer's end to the relay. */
+static int make_handoff(struct conn *c, const struct hs_info *info,
+			enum metric relayed)
+{
+	bool kernel = relayed == METRIC_COUNT;
+	int err;
+
+	err = write_message(c, info, kernel ? KTLS_KERNEL : KTLS_RELAY);
+	if (err)
+		return err;
+	if (!kernel) {
+		c->relay = relay_at(c->worker->slab.relays, conn_slot(c));
+		return relay_new(c->relay, c, &c->handoff.fd);
+	}
+	err = install_keys(c);
+	c->handoff.fd = c->fd;
+	hs_free(c->hs);
+	c->hs = NULL;
+	return err;
+}
+
+/* Every byte of the handshake is sent, none behind it is read. */
+void conn_hand_off(struct conn *c)
+{
+	struct worker *w = c->worker;
+	enum metric relayed;
+	struct hs_info info;
+	int err;
+
+	hs_get_info(c->hs, &info);
+	relayed = why_relayed(w, &info);
+	if (relayed != METRIC_COUNT && w->config->ktls == CONFIG_KTLS_REQUIRE) {
+		refuse(c);
+		return;
+	}
+	deadline_clear(&c->deadline);
+	c->state = CONN_HANDOFF;
+	err = make_handoff(c, &info, relayed);
+	if (err) {
+		conn_count(c, METRIC_FAILED_INTERNAL);
+		log_warn("event=install_failed peer=%s error=\"%s\"",
+			 conn_peer(c), strerror(-err));
+		conn_free(c);
+		return;
+	}
+	count_handshake(c, &info, relayed);
+	c->handoff.done = on_handed_off;
+	queue_push(&w->routes[c->listener->route].queue, &c->handoff,
+		   w->now_ms);
+}

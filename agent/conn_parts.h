@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of a connection share; nobody else includes it. */
+#ifndef AGENT_CONN_PARTS_H
+#define AGENT_CONN_PARTS_H
+
+#include <stddef.h>
+
+#include "conn.h"
+#include "metrics.h"
+
+/* RFC 8446 6. */
+#define ALERT_INTERNAL_ERROR 80
+
+/* Its place in the slab, and its CONN_BUFFER bytes there. */
+size_t conn_slot(const struct conn *c);
+uint8_t *conn_buffer(const struct conn *c);
+
+void conn_count(struct conn *c, enum metric id);
+/* conn_fail - count and log it, once; what follows the output is the end */
+void conn_fail(struct conn *c, enum hs_failure failure, const char *error);
+/* conn_peer_gone - it went away, by @error or 0: count, log and free */
+void conn_peer_gone(struct conn *c, int error);
+/* conn_flush - send the output, then do what c->step says */
+void conn_flush(struct conn *c);
+
+/* conn_hand_off - every byte of the handshake is sent, none behind it is read */
+void conn_hand_off(struct conn *c);
+
+#endif
