@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 
 #pragma GCC visibility push(default)
-enum ktls_mode { KTLS_RELAY, KTLS_KERNEL };
+/* PLAIN: of a route with tls: passthrough. The ClientHello is still unread, TLS
+ * is the consumer's to speak: the calls below are recv(2), send(2), ... then. */
+enum ktls_mode { KTLS_RELAY, KTLS_KERNEL, KTLS_PLAIN };
 /* Bytes, not a C string: no NUL at the end, and may be empty. */
 struct ktls_bytes {
 	const uint8_t *data;
@@ -31,7 +33,8 @@ struct ktls_info {
 	enum ktls_mode mode;
 	int resumed;			/* 1: abbreviated handshake */
 	uint64_t handoff_ns;		/* CLOCK_MONOTONIC at the hand-off */
-	struct ktls_bytes alpn;		/* "h2"; empty: none agreed */
+	struct ktls_bytes alpn;		/* "h2"; empty: none agreed. PLAIN: the
+					 * only one that the client offers */
 	struct ktls_bytes server_name;	/* the SNI host name */
 	struct ktls_bytes unique_id, version; /* version: "TLSv1.3" */
 	struct ktls_bytes cipher;	/* "TLS_AES_128_GCM_SHA256" */

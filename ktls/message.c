@@ -172,7 +172,8 @@ ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf, size_t size)
 	put_bytes(&w, TLV_ALPN, info->alpn);
 	put_bytes(&w, TLV_AUTHORITY, info->server_name);
 	put_bytes(&w, TLV_UNIQUE_ID, info->unique_id);
-	put_ssl(&w, info);
+	if (info->mode != KTLS_PLAIN)
+		put_ssl(&w, info);
 	put_own(&w, info);
 	if (w.full)
 		return -EMSGSIZE;
@@ -257,7 +258,7 @@ static int take_own(struct ktls_info *info, struct ktls_bytes in)
 	while ((type = take_tlv(&in, &value)) >= 0) {
 		switch (type) {
 		case KTLS_SUB_MODE:
-			if (value.len != 1 || value.data[0] > KTLS_KERNEL)
+			if (value.len != 1 || value.data[0] > KTLS_PLAIN)
 				return -EPROTO;
 			info->mode = value.data[0];
 			has_mode = 1;

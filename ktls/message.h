@@ -19,7 +19,7 @@
 
 /*
  * ktls_msg_encode - write a message
- * Empty fields are left out; addresses of another family than IPv4 or IPv6 give
+ * Empty fields are left out, and with KTLS_PLAIN all about TLS; addresses of another family than IPv4 or IPv6 give
  * an AF_UNSPEC header. An IPv4-mapped pair is written as IPv4.
  * Returns its length in bytes, or -EMSGSIZE when @size is too small.
  */

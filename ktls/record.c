@@ -221,11 +221,21 @@ static ssize_t recv_relay(struct ktls_conn *c, void *buf, size_t len)
 	return 0;
 }
 
+/* The end of the stream says nothing about the TLS within. */
+static ssize_t recv_plain(struct ktls_conn *c, void *buf, size_t len)
+{
+	const ssize_t n = recv(c->fd, buf, len, 0);
+
+	return n < 0 ? -errno : n;
+}
+
 ssize_t ktls_recv(struct ktls_conn *c, void *buf, size_t len)
 {
 	/* A length of 0 would make the kernel's answer look like an end. */
 	if (c->got_close || !len)
 		return 0;
+	if (c->mode == KTLS_PLAIN)
+		return recv_plain(c, buf, len);
 	return c->mode == KTLS_KERNEL ? recv_kernel(c, buf, len) :
 					recv_relay(c, buf, len);
 }
@@ -246,14 +256,15 @@ ssize_t ktls_sendfile(struct ktls_conn *c, int fd, off_t *offset, size_t count)
 
 static int close_direction(struct ktls_conn *c, int flags)
 {
-	int rc;
+	int rc = 0;
 
 	if (c->sent_close)
 		return 0;
 	if (c->mode == KTLS_RELAY) {
 		rc = ktls_end_cleanly(c->fd);
 	} else {
-		rc = send_alert(c, WARNING, CLOSE_NOTIFY, flags);
+		if (c->mode == KTLS_KERNEL)
+			rc = send_alert(c, WARNING, CLOSE_NOTIFY, flags);
 		if (!rc && shutdown(c->fd, SHUT_WR))
 			rc = -errno;
 	}

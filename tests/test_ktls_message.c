@@ -104,6 +104,22 @@ Test(message, comes_back_as_it_was)
 	expect_round_trip(&info);
 }
 
+Test(message, of_a_connection_with_its_hello_unread_tells_no_more_than_that)
+{
+	struct ktls_info info = full_info(), back;
+	uint8_t buf[KTLS_MSG_MAX];
+	ssize_t len;
+
+	info.mode = KTLS_PLAIN;
+	info.resumed = 0;
+	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	cr_assert_gt(len, 0);
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	info.version = info.cipher = info.group = (struct ktls_bytes){ 0 };
+	info.key_alg = info.cert_sig_alg = info.sig_scheme = info.version;
+	expect_same(&back, &info);
+}
+
 Test(message, comes_back_with_every_field_empty)
 {
 	struct ktls_info info = { .mode = KTLS_RELAY };
@@ -250,7 +266,7 @@ static const struct {
 	{ "IPv6 with IPv4's length", BYTES(HEAD("\x21", "\x0c") "123456789012"),
 	  -EPROTO },
 	{ "a mode that is none",
-	  BYTES(HEAD("\x00", "\x07") "\xe7\x00\x04\x01\x00\x01\x02"), -EPROTO },
+	  BYTES(HEAD("\x00", "\x07") "\xe7\x00\x04\x01\x00\x01\x03"), -EPROTO },
 	{ "a mode of two bytes",
 	  BYTES(HEAD("\x00", "\x08") "\xe7\x00\x05\x01\x00\x02\x00\x01"),
 	  -EPROTO },

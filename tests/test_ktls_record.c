@@ -164,3 +164,25 @@ Test(relayed, sends_a_file, .init = open_pair, .fini = close_pair)
 	close(fd);
 	cr_expect_eq(ktls_sendfile(&conn, fd, &offset, 5), -EBADF);
 }
+
+/* The bytes of a client whose TLS is the consumer's to speak. */
+Test(passed, is_a_plain_socket, .timeout = 20, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[16];
+
+	conn.mode = KTLS_PLAIN;
+	cr_assert_eq(write(relay, "\x16\x03\x01", 3), 3);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 3);
+	cr_expect_arr_eq(buf, "\x16\x03\x01", 3);
+	cr_expect_eq(ktls_send(&conn, "\x15\x03", 2, 0), 2);
+	cr_expect_eq(recv(relay, buf, sizeof(buf), MSG_DONTWAIT), 2);
+	cr_expect_eq(ktls_shutdown(&conn), 0);
+	cr_expect_eq(recv(relay, buf, sizeof(buf), MSG_DONTWAIT), 0);
+	/* Whether that is a clean end only TLS can tell. */
+	shutdown(relay, SHUT_WR);
+	cr_expect_eq(ktls_recv(&conn, buf, sizeof(buf)), 0);
+	cr_expect_not(conn.got_close);
+	ktls_close(&conn);
+	cr_expect_eq(conn.fd, -1);
+}

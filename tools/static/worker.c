@@ -109,6 +109,19 @@ static void start_client(struct worker *w, const struct ktls_conn *conn)
 	run(w, c);
 }
 
+/* One whose TLS is still to be spoken, which we do not. */
+static void refuse_plain(const struct ktls_conn *conn)
+{
+	static bool said;
+
+	if (!said)
+		fprintf(stderr, "ktls-static: this route has tls: passthrough, "
+				"and we do not speak TLS: closing its "
+				"connections\n");
+	said = true;
+	close(conn->fd);
+}
+
 /* One at a time: the others are awake for theirs. */
 static void on_queue(struct worker *w)
 {
@@ -118,7 +131,10 @@ static void on_queue(struct worker *w)
 
 	switch (rc) {
 	case 0:
-		start_client(w, &conn);
+		if (conn.mode == KTLS_PLAIN)
+			refuse_plain(&conn);
+		else
+			start_client(w, &conn);
 		break;
 	case -EMFILE:
 		/* What waits stays in the queue, for us or for others. */

@@ -281,6 +281,11 @@ static void address(const struct sockaddr_storage *ss, char *text, size_t size)
 
 static void describe(struct conn *c, const struct ktls_info *i)
 {
+	static const char *const modes[] = {
+		[KTLS_RELAY] = "relay",
+		[KTLS_KERNEL] = "ktls",
+		[KTLS_PLAIN] = "plain",
+	};
 	char peer[64], local[64];
 	struct timespec ts;
 	long long age_us;
@@ -295,7 +300,7 @@ static void describe(struct conn *c, const struct ktls_info *i)
 		 "mode=%s peer=%s local=%s alpn=%.*s server_name=%.*s "
 		 "version=%.*s cipher=%.*s group=%.*s key_alg=%.*s "
 		 "cert_sig_alg=%.*s sig_scheme=%.*s resumed=%d age_us=%lld",
-		 i->mode == KTLS_KERNEL ? "ktls" : "relay", peer, local,
+		 modes[i->mode], peer, local,
 		 BYTES(i->alpn), BYTES(i->server_name), BYTES(i->version),
 		 BYTES(i->cipher), BYTES(i->group), BYTES(i->key_alg),
 		 BYTES(i->cert_sig_alg), BYTES(i->sig_scheme), i->resumed,
@@ -338,7 +343,10 @@ static void on_queue(void)
 	e.data.ptr = c;
 	if (epoll_ctl(epfd, EPOLL_CTL_ADD, c->k.fd, &e))
 		die("epoll_ctl: %m");
-	progress(c);
+	if (c->k.mode == KTLS_PLAIN)
+		end(c, -EPROTONOSUPPORT); /* we speak no TLS */
+	else
+		progress(c);
 }
 
 static void on_signal(int fd)

@@ -4,7 +4,8 @@
  *
  * Speaks just enough HTTP/1.1: GET /bytes/N gives N bytes of pattern(), PUT
  * takes a body and answers with its SHA-256, GET /info tells what ktlsd told
- * about the connection, any other path is answered with itself.
+ * about the connection, any other path is answered with itself. A connection
+ * whose ClientHello is unread it closes.
  */
 #ifndef SERVE_H
 #define SERVE_H
