@@ -270,6 +270,7 @@ Test(workers, are_not_replaced_when_they_do_not_get_ready, .init = prepare,
 	workers_tick(workers, loop_now_ms());
 	cr_assert_eq(children(pid), WORKERS);
 	kill(pid[1], SIGKILL);
+	cr_assert_eq(reap(5000), pid[1]);
 	cr_assert_eq(wait_until_ready(), -ECHILD);
 	cr_assert_eq(workers_tick(workers, loop_now_ms() + 1000), UINT64_MAX);
 	cr_assert_eq(workers_count(workers), WORKERS - 1);
