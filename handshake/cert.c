@@ -223,15 +223,23 @@ struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
 		hs_report(&r, "out of memory");
 		return NULL;
 	}
+	cert->refs = 1;
+	cert->tried = -1;
 	if (!load(cert, &r, key_file))
 		return cert;
 	hs_cert_free(cert);
 	return NULL;
 }
 
+struct hs_cert *hs_cert_get(struct hs_cert *cert)
+{
+	cert->refs++;
+	return cert;
+}
+
 void hs_cert_free(struct hs_cert *cert)
 {
-	if (!cert)
+	if (!cert || --cert->refs)
 		return;
 	for (unsigned int i = 0; cert->positions && i < cert->depths; i++)
 		free(cert->positions[i].response.der);

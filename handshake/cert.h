@@ -20,11 +20,16 @@ struct hs_cert;
  * @key_file:   PEM
  * @error: gets one sentence that names the file, when NULL is returned
  * Made before the workers are forked: they share its memory. A key that needs a
- * passphrase is refused; an expired certificate is not.
+ * passphrase is refused; an expired certificate is not. One reference.
  */
 struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
 			     char *error, size_t error_len);
-void hs_cert_free(struct hs_cert *cert);	/* takes NULL */
+/*
+ * A certificate has one reference to begin with, and goes with the last: so what
+ * is set of it, its staples above all, holds for all who have one.
+ */
+struct hs_cert *hs_cert_get(struct hs_cert *cert);	/* one more */
+void hs_cert_free(struct hs_cert *cert);	/* one less; takes NULL */
 
 /*
  * hs_cert_name - for people: the first DNS name, else the common name, else

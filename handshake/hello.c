@@ -115,6 +115,7 @@ static int refuse_second(struct hs *hs, int *alert)
 /* What a ClientHello that is to be answered changes. */
 static int accept_hello(struct hs *hs, const struct hs_hello *hello, int *alert)
 {
+	uint16_t min = hs->set->site->min_version;
 	uint8_t bond[32];
 
 	if (!make_bond(hs->ctx, hello, bond))
@@ -124,7 +125,8 @@ static int accept_hello(struct hs *hs, const struct hs_hello *hello, int *alert)
 		return refuse_second(hs, alert);
 	hs->greeted = true;
 	memcpy(hs->bound, bond, sizeof(bond));
-	if (!SSL_set_session_id_context(hs->ssl, bond, sizeof(bond)))
+	if (!SSL_set_session_id_context(hs->ssl, bond, sizeof(bond)) ||
+	    (min && !SSL_set_min_proto_version(hs->ssl, min)))
 		return refuse(hs, alert, SSL_AD_INTERNAL_ERROR, HS_F_INTERNAL,
 			      "libssl fails");
 	return SSL_CLIENT_HELLO_SUCCESS;
@@ -156,8 +158,15 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 /* The name is acknowledged, and so becomes the session's. */
 static int accept_name(SSL *ssl, int *alert, void *arg)
 {
-	(void)alert;
+	struct hs *hs = hs_of(ssl);
+
 	(void)arg;
+	if (!hs->known && hs->ctx->strict) {
+		hs_blame(hs, HS_F_NAME, "no certificate is for the client's "
+			 "server_name");
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
 	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ?
 		       SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }

@@ -31,6 +31,8 @@ struct hs_position {
 };
 
 struct hs_cert {
+	unsigned int refs;
+	int tried;		/* OpenSSL takes it up to this security level */
 	X509 *leaf;
 	STACK_OF(X509) *chain;	/* what is sent behind it */
 	EVP_PKEY *key;

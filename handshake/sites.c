@@ -47,19 +47,38 @@ int hs_sites_install(SSL *ssl, void *arg)
 	return 1;
 }
 
-/* A connection's refusal would come too late: keys too short, weak digests. */
+/*
+ * A connection's refusal would come too late: keys too short, weak digests. It
+ * depends on nothing but the certificate and the level, and takes its time: a
+ * certificate is tried once.
+ */
+static bool try_one(SSL_CTX *ctx, SSL **ssl, struct hs_cert *cert)
+{
+	int level = SSL_CTX_get_security_level(ctx);
+
+	if (cert->tried >= level)
+		return true;
+	if (!*ssl)
+		*ssl = SSL_new(ctx);
+	if (!*ssl)
+		return false;
+	SSL_certs_clear(*ssl);
+	if (!install_one(*ssl, cert))
+		return false;
+	cert->tried = level;
+	return true;
+}
+
 static int try_all(struct hs_ctx *ctx, char *error, size_t error_len)
 {
-	SSL *ssl = SSL_new(ctx->ssl);
+	SSL *ssl = NULL;
 	size_t i;
 
-	for (i = 0; ssl && i < ctx->n_sites; i++) {
-		SSL_certs_clear(ssl);
-		if (!install_one(ssl, ctx->sites[i].cert))
+	for (i = 0; i < ctx->n_sites; i++)
+		if (!try_one(ctx->ssl, &ssl, ctx->sites[i].cert))
 			break;
-	}
 	SSL_free(ssl);
-	if (ssl && i == ctx->n_sites)
+	if (i == ctx->n_sites)
 		return 0;
 	snprintf(error, error_len, "%s: the certificate cannot be used: %s",
 		 ctx->sites[i].cert->file, hs_ssl_reason());
@@ -108,9 +127,34 @@ static int keep(struct hs_ctx *ctx, const struct hs_config *config)
 	ctx->sites = calloc(n, sizeof(*ctx->sites));
 	if (!ctx->sites)
 		return -ENOMEM;
-	memcpy(ctx->sites, config->sites, n * sizeof(*ctx->sites));
-	ctx->n_sites = n;
+	for (; ctx->n_sites < n; ctx->n_sites++) {
+		struct hs_site *site = &ctx->sites[ctx->n_sites];
+
+		*site = config->sites[ctx->n_sites];
+		hs_cert_get(site->cert);
+	}
 	return keep_alpns(ctx);
+}
+
+/* One that leaves a site's clients no version is an oversight. */
+static int check_versions(struct hs_ctx *ctx, char *error, size_t error_len)
+{
+	int min = SSL_CTX_get_min_proto_version(ctx->ssl);
+	int max = SSL_CTX_get_max_proto_version(ctx->ssl);
+
+	for (size_t i = 0; i < ctx->n_sites; i++) {
+		struct hs_site *site = &ctx->sites[i];
+
+		if (max && site->min_version > max) {
+			snprintf(error, error_len, "%s: its clients may use "
+				 "TLS 1.3 only, which is not offered",
+				 site->cert->file);
+			return -EINVAL;
+		}
+		if (site->min_version <= min)
+			site->min_version = 0;
+	}
+	return 0;
 }
 
 /* So each connection begins with these. */
@@ -139,7 +183,9 @@ int hs_sites_init(struct hs_ctx *ctx, const struct hs_config *config,
 		snprintf(error, error_len, "out of memory");
 		return ret;
 	}
-	ret = try_all(ctx, error, error_len);
+	ret = check_versions(ctx, error, error_len);
+	if (!ret)
+		ret = try_all(ctx, error, error_len);
 	if (!ret && !install_fallback(ctx)) {
 		snprintf(error, error_len, "out of memory");
 		ret = -ENOMEM;
@@ -150,6 +196,8 @@ int hs_sites_init(struct hs_ctx *ctx, const struct hs_config *config,
 void hs_sites_fini(struct hs_ctx *ctx)
 {
 	hs_names_fini(&ctx->names);
+	for (size_t i = 0; i < ctx->n_sites; i++)
+		hs_cert_free(ctx->sites[i].cert);
 	free(ctx->alpns);
 	free(ctx->sites);
 }
