@@ -11,6 +11,15 @@
 
 #define OUT_MIN 4096	/* a flight with an ECDSA chain */
 
+/* It may be spread over records. */
+static void keep_head(struct hs_stream *s, const uint8_t *p, size_t len)
+{
+	if (s->header[0] != SSL3_RT_HANDSHAKE)
+		return;
+	while (len-- && s->n_head < sizeof(s->head))
+		s->head[s->n_head++] = *p++;
+}
+
 void hs_stream_scan(struct hs_stream *s, const uint8_t *p, size_t len)
 {
 	size_t n;
@@ -18,6 +27,8 @@ void hs_stream_scan(struct hs_stream *s, const uint8_t *p, size_t len)
 	while (len) {
 		if (s->left) {
 			n = len < s->left ? len : s->left;
+			if (s->n_head < sizeof(s->head))
+				keep_head(s, p, n);
 			s->left -= n;
 			p += n;
 			len -= n;
@@ -113,7 +124,13 @@ static int bio_read(BIO *bio, char *buf, size_t len, size_t *got)
 		return 0;
 	}
 	hs_stream_scan(&hs->rx, (uint8_t *)buf, *got);
-	return 1;
+	/* A second ClientHello, before OpenSSL makes room for it. */
+	if (hs->rx.n_head < sizeof(hs->rx.head) ||
+	    hs_hello_fits(hs, hs->rx.head))
+		return 1;
+	hs_fail_long(hs);
+	*got = 0;
+	return 0;
 }
 
 static int bio_write(BIO *bio, const char *buf, size_t len, size_t *put)

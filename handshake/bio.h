@@ -11,11 +11,17 @@
 
 struct hs;
 
-/* One direction's byte stream, cut at record headers (RFC 8446 5.1). */
+/*
+ * One direction's byte stream, cut at record headers (RFC 8446 5.1). With n_head
+ * set to 0 it keeps the head of the handshake message that comes next, if that
+ * is in the clear and begins a record.
+ */
 struct hs_stream {
 	uint8_t header[5];
 	uint8_t have;		/* bytes of the header seen */
 	uint16_t left;		/* bytes of the record's body to come */
+	uint8_t head[4];	/* type and length (RFC 8446 4) */
+	uint8_t n_head;		/* bytes of it seen */
 	bool changed;		/* a ChangeCipherSpec was seen */
 	uint64_t records;	/* since the last of them */
 };

@@ -53,6 +53,20 @@ void hs_free(struct hs *hs)
 	free(hs);
 }
 
+bool hs_hello_fits(const struct hs *hs, const uint8_t head[static 4])
+{
+	unsigned int len = head[1] << 16 | head[2] << 8 | head[3];
+
+	return head[0] != SSL3_MT_CLIENT_HELLO || !hs->ctx->max_hello ||
+	       len <= hs->ctx->max_hello;
+}
+
+void hs_fail_long(struct hs *hs)
+{
+	hs_fail(hs, HS_F_HELLO, SSL_AD_ILLEGAL_PARAMETER,
+		"the ClientHello is longer than the limit");
+}
+
 struct http_method {
 	const char *name;
 	uint8_t len;
@@ -66,8 +80,8 @@ static const struct http_method http_methods[] = {
 	METHOD("PRI * "),
 };
 
-enum first { FIRST_UNDECIDED, FIRST_TLS, FIRST_ALERT, FIRST_HTTP, FIRST_SSLV2,
-	     FIRST_GARBAGE };
+enum first { FIRST_UNDECIDED, FIRST_TLS, FIRST_LONG, FIRST_ALERT, FIRST_HTTP,
+	     FIRST_SSLV2, FIRST_GARBAGE };
 
 /* Returns whether the first bytes of @p could be those of @head. */
 static bool begins(const uint8_t *p, size_t len, const void *head,
@@ -103,13 +117,41 @@ static enum first alert_or_garbage(const uint8_t *p, size_t len)
 	return len < sizeof(head) + 2 ? FIRST_UNDECIDED : FIRST_ALERT;
 }
 
+/*
+ * The head of the first message, which may be spread over records. OpenSSL makes
+ * room for the longest record at the first byte it sees, so it sees none before
+ * we know what it is for.
+ */
+static enum first long_or_tls(const struct hs *hs, const uint8_t *p, size_t len)
+{
+	bool full = len == sizeof(hs->first);
+	uint8_t head[4];
+	size_t n = 0;
+
+	while (len >= 5) {
+		size_t body = p[3] << 8 | p[4];
+
+		/* Nothing that OpenSSL would wait behind. */
+		if (p[0] != SSL3_RT_HANDSHAKE || p[1] != 3 ||
+		    body > SSL3_RT_MAX_PLAIN_LENGTH)
+			return FIRST_TLS;
+		p += 5;
+		len -= 5;
+		for (; len && body && n < sizeof(head); len--, body--)
+			head[n++] = *p++;
+		if (n == sizeof(head))
+			return hs_hello_fits(hs, head) ? FIRST_TLS : FIRST_LONG;
+	}
+	return full ? FIRST_TLS : FIRST_UNDECIDED;
+}
+
 /* A peer's first bytes, of which OpenSSL would answer some without an alert. */
-static enum first judge(const uint8_t *p, size_t len)
+static enum first judge(const struct hs *hs, const uint8_t *p, size_t len)
 {
 	if (p[0] == SSL3_RT_HANDSHAKE) {
-		if (len < 2)
-			return FIRST_UNDECIDED;
-		return p[1] == 3 ? FIRST_TLS : FIRST_GARBAGE;
+		if (len >= 2 && p[1] != 3)
+			return FIRST_GARBAGE;
+		return long_or_tls(hs, p, len);
 	}
 	if (p[0] == SSL3_RT_ALERT)
 		return alert_or_garbage(p, len);
@@ -132,7 +174,7 @@ static bool first_bytes(struct hs *hs)
 	n = n < hs->in_len ? n : hs->in_len;
 	memcpy(p, hs->first, kept);
 	memcpy(p + kept, hs->in, n);
-	switch (judge(p, kept + n)) {
+	switch (judge(hs, p, kept + n)) {
 	case FIRST_TLS:
 		hs->is_tls = true;
 		return true;
@@ -140,6 +182,9 @@ static bool first_bytes(struct hs *hs)
 		memcpy(hs->first, p, kept + n);
 		hs->first_len += n;
 		hs->in_len -= n;
+		return false;
+	case FIRST_LONG:
+		hs_fail_long(hs);
 		return false;
 	case FIRST_ALERT:
 		hs_fail_peer(hs, p[6]);

@@ -124,6 +124,7 @@ static int accept_hello(struct hs *hs, const struct hs_hello *hello, int *alert)
 	if (hs->greeted && memcmp(bond, hs->bound, sizeof(bond)))
 		return refuse_second(hs, alert);
 	hs->greeted = true;
+	hs->rx.n_head = 0;	/* of a second one */
 	memcpy(hs->bound, bond, sizeof(bond));
 	if (!SSL_set_session_id_context(hs->ssl, bond, sizeof(bond)) ||
 	    (min && !SSL_set_min_proto_version(hs->ssl, min)))

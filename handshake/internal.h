@@ -71,7 +71,7 @@ struct hs {
 
 	const uint8_t *in;	/* the caller's, during a call */
 	size_t in_len;
-	uint8_t first[8];	/* kept until it is known to be TLS */
+	uint8_t first[24];	/* kept until it is known what it is */
 	uint8_t first_len, first_off;
 	bool is_tls;
 
@@ -103,6 +103,10 @@ struct hs {
 
 /* The objects that OpenSSL's callbacks get at. */
 struct hs *hs_of(const SSL *ssl);
+
+/* handshake.c: may a message with this head (RFC 8446 4) come from the client? */
+bool hs_hello_fits(const struct hs *hs, const uint8_t head[static 4]);
+void hs_fail_long(struct hs *hs);
 
 /* info.c */
 uint16_t hs_max_fragment(const SSL *ssl);
