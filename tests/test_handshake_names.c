@@ -108,6 +108,10 @@ static const struct {
 	{ "example", 0 },
 	{ ".example", 0 },
 	{ "deep.other.example", 0 },
+	/* the dot at the end is none of the name's */
+	{ "www.example.", 1 },
+	{ "Other.Example.", 2 },
+	{ "www.example..", 0 },
 	/* without DNS names the common name counts, and only then */
 	{ "device.example", 3 },
 	{ "hidden.example", 2 },
