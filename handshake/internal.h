@@ -127,6 +127,13 @@ void hs_sites_fini(struct hs_ctx *ctx);
 /* OpenSSL's callback, in full handshakes, where a certificate is needed */
 int hs_sites_install(SSL *ssl, void *arg);
 
+/*
+ * tls.c: for hs_ctx_new(), which switches off what must be off after it
+ * Returns 0, or a negative value and a sentence in @error.
+ */
+int hs_tls_apply(SSL_CTX *ssl, const struct hs_tls *tls, unsigned int pairs,
+		 char *error, size_t error_len);
+
 /* staple.c: OpenSSL's callback, for clients that asked */
 int hs_staple(SSL *ssl, void *arg);
 
