@@ -51,7 +51,7 @@ static void watch(int sent, int version, int type, const void *buf, size_t len,
 		if (!sent)
 			hs->rx_base = hs->rx.records;
 		if (SSL_version(ssl) == TLS1_3_VERSION)
-			hs_keylog_next(ssl);
+			hs_keylog_next(hs->ctx);
 	}
 	if (type == SSL3_RT_ALERT && sent && len == 2 &&
 	    p[0] == SSL3_AL_FATAL) {
@@ -76,6 +76,9 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
 	SSL_CTX_set_cert_cb(ctx->ssl, hs_sites_install, NULL);
 	hs_hello_init(ctx);
+	ctx->keylog = config->keylog;
+	if (ctx->keylog)
+		hs_keylog_all(ctx);
 	if (hs_tls_apply(ctx->ssl, config->tls, config->pairs, error,
 			 error_len))
 		return -EINVAL;

@@ -62,6 +62,7 @@ struct hs_ctx {
 	EVP_MAC_CTX *hmac[2];		/* SHA-256, SHA-384: TLS 1.2's PRF */
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;		/* for it */
+	void (*keylog)(const char *line);
 };
 
 struct hs {

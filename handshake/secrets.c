@@ -72,28 +72,50 @@ static void take_secret(struct hs_secret *s, const char *hex)
 	s->len = len / 2;
 }
 
-/* "LABEL client_random secret", the latter two in hexadecimal */
-static void keylog(const SSL *ssl, const char *line)
+/*
+ * "LABEL client_random secret", the latter two in hexadecimal
+ * Returns whether it was one of the two that are wanted.
+ */
+static bool take_line(struct hs *hs, const char *line)
 {
 	static const char client[] = "CLIENT_TRAFFIC_SECRET_0 ";
 	static const char server[] = "SERVER_TRAFFIC_SECRET_0 ";
 	size_t skip = sizeof(client) - 1 + HEX_RANDOM + 1;
-	struct hs *hs = hs_of(ssl);
 
 	if (strlen(line) <= skip)
-		return;
+		return false;
 	if (!strncmp(line, client, sizeof(client) - 1))
 		take_secret(&hs->rx_secret, line + skip);
 	else if (!strncmp(line, server, sizeof(server) - 1))
 		take_secret(&hs->tx_secret, line + skip);
 	else
-		return;
-	SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), NULL);
+		return false;
+	return true;
 }
 
-void hs_keylog_next(const SSL *ssl)
+static void keylog(const SSL *ssl, const char *line)
 {
-	SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), keylog);
+	if (take_line(hs_of(ssl), line))
+		SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), NULL);
+}
+
+static void keylog_all(const SSL *ssl, const char *line)
+{
+	struct hs *hs = hs_of(ssl);
+
+	take_line(hs, line);
+	hs->ctx->keylog(line);
+}
+
+void hs_keylog_all(struct hs_ctx *ctx)
+{
+	SSL_CTX_set_keylog_callback(ctx->ssl, keylog_all);
+}
+
+void hs_keylog_next(struct hs_ctx *ctx)
+{
+	if (!ctx->keylog)
+		SSL_CTX_set_keylog_callback(ctx->ssl, keylog);
 }
 
 static int hmac_new(EVP_MAC *mac, const char *digest, EVP_MAC_CTX **ctx)

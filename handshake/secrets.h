@@ -23,7 +23,9 @@ void hs_secrets_fini(struct hs_ctx *ctx);
  * byte, which costs a twentieth of a handshake: so it is there only from a
  * Finished to the secret behind it, within one call of libssl.
  */
-void hs_keylog_next(const SSL *ssl);
+void hs_keylog_next(struct hs_ctx *ctx);
+/* hs_keylog_all - for a context with a keylog: it is there all the time */
+void hs_keylog_all(struct hs_ctx *ctx);
 /* hs_derive - the keys as they are now. Returns 0 or -EIO, @keys wiped. */
 int hs_derive(struct hs *hs, struct ktls_keys *keys);
 void hs_keys_wipe(struct ktls_keys *keys);

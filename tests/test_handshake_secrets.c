@@ -375,3 +375,78 @@ Test(secrets, a_finished_in_several_records_counts_as_several)
 	cr_assert_eq(record_open(&keys, &keys.rx, record, &type, &text), 4);
 	duo_fini(&d);
 }
+
+/* --- the key log -------------------------------------------------------- */
+
+static char logged[16][256];
+static unsigned int n_logged;
+
+static void log_line(const char *line)
+{
+	cr_assert_lt(n_logged, COUNT(logged));
+	snprintf(logged[n_logged++], sizeof(logged[0]), "%s", line);
+}
+
+static char client_logged[16][256];
+static unsigned int n_client_logged;
+
+static void client_line(const SSL *ssl, const char *line)
+{
+	(void)ssl;
+	cr_assert_lt(n_client_logged, COUNT(client_logged));
+	snprintf(client_logged[n_client_logged++], sizeof(client_logged[0]),
+		 "%s", line);
+}
+
+static bool is_logged(const char *line)
+{
+	for (unsigned int i = 0; i < n_logged; i++)
+		if (!strcmp(logged[i], line))
+			return true;
+	return false;
+}
+
+/* Both sides say the same, each secret once, or the file is of no use. */
+static void compare_logs(unsigned int n)
+{
+	cr_assert_eq(n_logged, n);
+	cr_assert_eq(n_client_logged, n);
+	for (unsigned int i = 0; i < n_client_logged; i++)
+		cr_assert(is_logged(client_logged[i]), "%s", client_logged[i]);
+	n_logged = n_client_logged = 0;
+}
+
+static void shake_hands_and_log(struct duo *d, unsigned int lines)
+{
+	struct ktls_keys keys = keys_of(d);
+
+	duo_try_keys(d, &keys);
+	compare_logs(lines);
+	duo_disconnect(d);
+}
+
+Test(secrets, all_are_logged_where_that_was_asked_for)
+{
+	for (size_t v = 0; v < COUNT(versions); v++) {
+		unsigned int lines = versions[v] == KTLS_TLS13 ? 5 : 1;
+		struct ktls_keys keys;
+		struct hs_info info;
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		d.config.keylog = log_line;
+		SSL_CTX_set_keylog_callback(d.client_ctx, client_line);
+		client_pair(&d, versions[v], KTLS_AES_256_GCM);
+		shake_hands_and_log(&d, lines);
+		shake_hands_and_log(&d, lines);
+		duo_connect(&d);
+		SSL_set_session(d.client, d.session);
+		duo_done(&d);
+		hs_get_info(d.hs, &info);
+		cr_assert(info.resumed);
+		cr_assert_eq(hs_keys(d.hs, &keys), 0);
+		duo_try_keys(&d, &keys);
+		compare_logs(lines);
+		duo_fini(&d);
+	}
+}
