@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keylog.h"
 #include "log.h"
 #include "slots.h"
 
@@ -180,6 +181,7 @@ static struct hs_ctx *make_context(const struct config *config,
 		.tickets = listener->tickets,
 		.lifetime_s = config->ticket_lifetime_s,
 		.max_hello = config->limits.client_hello,
+		.keylog = config->keylog ? keylog_write : NULL,
 	};
 	char error[512] = "out of memory";
 	struct hs_ctx *ctx = NULL;

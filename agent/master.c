@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "keylog.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
@@ -24,6 +25,7 @@ struct master {
 	const struct config *config;
 	struct certs *certs;
 	struct ktls_support support;
+	struct keylog *keylog;		/* NULL: none */
 	struct metrics_pool *metrics;
 	struct workers *workers;
 	struct staples *staples;
@@ -324,6 +326,7 @@ static struct workers *new_workers(struct master *m)
 		.certs = m->certs,
 		.listener_fds = m->listeners,
 		.support = m->support,
+		.keylog = m->keylog,
 		.slots = m->slots,
 	};
 	struct workers_events events = { announce, on_queue_broken, m };
@@ -364,6 +367,9 @@ static int init(struct master *m)
 		log_error("event=worker_impossible error=\"%s\"", error);
 		return err;
 	}
+	err = keylog_open(c, &m->keylog);
+	if (err)
+		return err;
 	err = allocate(m);
 	if (err) {
 		log_error("event=start_failed error=\"out of memory\"");
@@ -387,6 +393,7 @@ static void fini(struct master *m)
 	workers_free(m->workers);
 	metrics_pool_free(m->metrics);
 	staples_free(m->staples);
+	keylog_close(m->keylog);
 	free(m->routes);
 	free(m->listeners);
 }

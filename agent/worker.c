@@ -297,6 +297,7 @@ int worker_run(const struct worker_setup *setup)
 	};
 	int err = init(&w, setup);
 
+	keylog_use(setup->keylog);
 	if (err) {
 		log_error("event=worker_failed error=\"%s\"", strerror(-err));
 		return 1;

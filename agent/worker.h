@@ -12,6 +12,7 @@
 #include "config.h"
 #include "conn_slab.h"
 #include "deadline.h"
+#include "keylog.h"
 #include "ktls/install.h"
 #include "ktls/ktls.h"
 #include "listener.h"
@@ -55,6 +56,7 @@ struct worker {
  * struct worker_setup - what master gives a worker; borrowed for its life
  * @certs:        with a context per listener
  * @listener_fds: one per listener
+ * @keylog:       NULL: none
  * @slots:        connections at a time
  */
 struct worker_setup {
@@ -63,6 +65,7 @@ struct worker_setup {
 	const int *listener_fds;
 	struct ktls_support support;
 	struct metrics *metrics;
+	const struct keylog *keylog;
 	unsigned int slots;
 	int channel;
 };

@@ -210,20 +210,22 @@ static void say_all(struct one *one)
 		say(one, &(struct channel_msg){ CHANNEL_ACCEPT, 0, 0 }, -1);
 }
 
-/* The new process: nothing of master's but its listeners and its channel. */
+/* The new process: nothing of master's but listeners, channel and key log. */
 static int be_worker(void *arg, int channel)
 {
 	const struct one *one = arg;
 	struct worker_setup setup = one->all->setup;
 	const struct config *config = setup.config;
 	size_t n = config->n_listeners;
-	int *keep = malloc((n + 1) * sizeof(*keep)), err;
+	int *keep = malloc((n + 2) * sizeof(*keep)), err;
 
 	if (!keep)
 		return 1;
 	memcpy(keep, setup.listener_fds, n * sizeof(*keep));
-	keep[n] = channel;
-	process_keep(keep, n + 1);
+	keep[n++] = channel;
+	if (setup.keylog)
+		keep[n++] = keylog_fd(setup.keylog);
+	process_keep(keep, n);
 	free(keep);
 	err = process_drop(config->uid, config->gid);
 	if (err) {

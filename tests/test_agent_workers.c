@@ -29,6 +29,7 @@ static unsigned int announced[WORKERS];
 static int loop;
 static struct delivery_item items[2];
 static struct certs no_certs;
+static struct keylog *keylog;
 static const struct delivery_list staples = { items, COUNT(items) };
 
 static void on_announce(void *arg, unsigned int worker)
@@ -54,6 +55,7 @@ static void prepare(void)
 		.config = &config,
 		.certs = &no_certs,
 		.listener_fds = no_listeners,
+		.keylog = keylog,
 		.slots = 8,
 	};
 
@@ -128,6 +130,48 @@ Test(workers, start_at_the_first_tick_and_are_announced_to, .init = start,
 	for (i = 0; i < WORKERS; i++)
 		cr_expect_eq(announced[i], 1);
 	cr_assert_not(workers_ended(workers, 1, 0));
+}
+
+/* Is one of the process's descriptors this file? */
+static bool has_open(pid_t pid, const char *file)
+{
+	char path[64], target[64];
+	bool found = false;
+	int fd;
+
+	for (fd = 0; fd < 64; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		found |= !strcmp(target, file);
+	}
+	return found;
+}
+
+Test(workers, keep_the_key_log_and_nothing_else_of_masters)
+{
+	char file[] = "/tmp/test_agent_workers.XXXXXX";
+	char other[] = "/tmp/test_agent_workers.XXXXXX";
+	uint64_t end = loop_now_ms() + 10000;
+	pid_t pid[WORKERS];
+
+	close(mkstemp(file));
+	cr_assert_geq(mkstemp(other), 0);
+	config.keylog = file;
+	cr_assert_eq(keylog_open(&config, &keylog), 0);
+	start();
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(children(pid), WORKERS);
+	while (has_open(pid[0], other) && loop_now_ms() < end)
+		usleep(1000);
+	cr_expect_not(has_open(pid[0], other));
+	cr_expect(has_open(pid[0], file));
+	stop();
+	keylog_close(keylog);
+	unlink(file);
+	unlink(other);
 }
 
 Test(workers, are_replaced_when_they_die, .init = start, .fini = stop)
