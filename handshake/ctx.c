@@ -47,6 +47,11 @@ static void watch(int sent, int version, int type, const void *buf, size_t len,
 	struct hs *hs = arg;
 
 	(void)version;
+	/* Here, because extensions that libssl does not know are in here only.
+	 * Of two ClientHellos the first is the client's own. */
+	if (type == SSL3_RT_HANDSHAKE && len && p[0] == SSL3_MT_CLIENT_HELLO &&
+	    hs->ctx->ja4 && !*hs->ja4)
+		hs_ja4_make(hs->ctx->sha256, buf, len, hs->ja4);
 	if (type == SSL3_RT_HANDSHAKE && len && p[0] == SSL3_MT_FINISHED) {
 		if (!sent)
 			hs->rx_base = hs->rx.records;
@@ -76,6 +81,7 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
 	SSL_CTX_set_cert_cb(ctx->ssl, hs_sites_install, NULL);
 	hs_hello_init(ctx);
+	ctx->ja4 = config->ja4;
 	ctx->keylog = config->keylog;
 	if (ctx->keylog)
 		hs_keylog_all(ctx);

@@ -52,6 +52,7 @@ struct hs_site {
  * @max_hello: longest ClientHello, bytes; longer: the alert illegal_parameter
  *           and HS_F_HELLO, before memory is spent on it. 0: OpenSSL's own limit
  * @tls:     versions, ciphers, groups; NULL: the defaults
+ * @ja4:     fingerprint clients, for hs_ja4()
  * @keylog:  gets each secret as a line of an NSS key log, without its newline,
  *           borrowed for the call; costs a twentieth of a handshake. NULL: none,
  *           as should be but for debugging
@@ -66,6 +67,7 @@ struct hs_config {
 	unsigned int lifetime_s;
 	unsigned int max_hello;
 	const struct hs_tls *tls;
+	bool ja4;
 	void (*keylog)(const char *line);
 };
 

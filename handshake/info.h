@@ -35,4 +35,11 @@ struct hs_info {
 };
 void hs_get_info(const struct hs *hs, struct hs_info *info);
 
+/*
+ * hs_ja4 - the client's fingerprint: 36 characters; "" without hs_config's ja4,
+ * before the first ClientHello, and for one that is far from any client's. Lives
+ * as long as @hs, which need not be done
+ */
+const char *hs_ja4(const struct hs *hs);
+
 #endif

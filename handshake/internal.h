@@ -11,6 +11,7 @@
 #include "handshake/failure.h"
 #include "handshake/handshake.h"
 #include "handshake/info.h"
+#include "handshake/ja4.h"
 #include "handshake/names.h"
 #include "handshake/relay.h"
 #include "handshake/secrets.h"
@@ -62,6 +63,7 @@ struct hs_ctx {
 	EVP_MAC_CTX *hmac[2];		/* SHA-256, SHA-384: TLS 1.2's PRF */
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;		/* for it */
+	bool ja4;
 	void (*keylog)(const char *line);
 };
 
@@ -100,6 +102,7 @@ struct hs {
 	bool alerted;		/* a fatal alert is in the output */
 	uint8_t alert;		/* that one */
 	char error[160];
+	char ja4[HS_JA4_LEN + 1];
 };
 
 /* The objects that OpenSSL's callbacks get at. */
