@@ -57,6 +57,7 @@ uint8_t *conn_buffer(const struct conn *c)
 void conn_free(struct conn *c)
 {
 	deadline_clear(&c->deadline);
+	conn_leave(c);
 	hs_free(c->hs);
 	if (c->handoff.fd >= 0 && c->handoff.fd != c->fd)
 		close(c->handoff.fd);
@@ -110,20 +111,28 @@ void conn_peer_gone(struct conn *c, int error)
 /* After this the operation in flight ends at once. */
 static void cut(struct conn *c)
 {
+	conn_leave(c);
 	shutdown(c->fd, SHUT_RDWR);
 	c->state = CONN_DEAD;
 }
 
-void conn_handshake_due(struct deadline *d)
+void conn_give_up(struct conn *c, enum metric id, const char *reason,
+		  const char *error)
 {
-	struct conn *c = container_of(d, struct conn, deadline);
-
+	deadline_clear(&c->deadline);
 	/* One that failed is counted, and waits for its alert to be sent. */
 	if (c->step != HS_FAIL) {
-		conn_count(c, METRIC_FAILED_TIMEOUT);
-		log_failure(c, "timeout", "handshake_timeout is over");
+		conn_count(c, id);
+		log_failure(c, reason, error);
 	}
 	cut(c);
+}
+
+void conn_handshake_due(struct deadline *d)
+{
+	conn_give_up(container_of(d, struct conn, deadline),
+		     METRIC_FAILED_TIMEOUT, "timeout",
+		     "handshake_timeout is over");
 }
 
 void conn_closing_due(struct deadline *d)
@@ -159,6 +168,7 @@ static void linger(struct conn *c)
 {
 	struct worker *w = c->worker;
 
+	conn_leave(c);
 	c->state = CONN_CLOSING;
 	c->handoff.msg_len = LINGER_BYTES;
 	c->op.done = on_lingered;
@@ -276,24 +286,14 @@ static void recv_handshake(struct conn *c)
 			   c->flight_sent ? MSG_PEEK : 0);
 }
 
-void conn_start(struct worker *w, struct listener *l, int fd,
-		const struct sockaddr_storage *peer)
+void conn_shake_hands(struct conn *c)
 {
-	struct conn *c = conn_slab_get(&w->slab);
+	struct worker *w = c->worker;
 	int err = 0;
 
-	*c = (struct conn){
-		.worker = w,
-		.listener = l,
-		.fd = fd,
-		.peer = *peer,
-		.state = CONN_HANDSHAKE,
-		.handoff.fd = -1,
-	};
-	conn_count(c, METRIC_ACCEPTED);
 	/* Now, for once the peer's FIN is in the kernel refuses. */
 	if (w->support.pairs)
-		err = ktls_attach(fd);
+		err = ktls_attach(c->fd);
 	if (err == -ENOTCONN) {
 		conn_peer_gone(c, err);
 		return;
@@ -305,4 +305,21 @@ void conn_start(struct worker *w, struct listener *l, int fd,
 	}
 	deadline_set(&w->handshakes, &c->deadline, w->now_ms);
 	recv_handshake(c);
+}
+
+void conn_start(struct worker *w, struct listener *l, int fd,
+		const struct sockaddr_storage *peer)
+{
+	struct conn *c = conn_slab_get(&w->slab);
+
+	*c = (struct conn){
+		.worker = w,
+		.listener = l,
+		.fd = fd,
+		.peer = *peer,
+		.state = CONN_HANDSHAKE,
+		.handoff.fd = -1,
+	};
+	conn_count(c, METRIC_ACCEPTED);
+	conn_admit(c);
 }

@@ -48,6 +48,7 @@ struct conn {
 	enum conn_state state;
 	enum hs_step step;	/* what to do once the output is sent */
 	bool flight_sent;	/* from here on a Finished may arrive */
+	bool in_flight, joined;	/* what struct limits counts of it */
 	struct sockaddr_storage peer;
 };
 

@@ -163,6 +163,7 @@ void conn_hand_off(struct conn *c)
 		return;
 	}
 	deadline_clear(&c->deadline);
+	conn_leave(c);
 	c->state = CONN_HANDOFF;
 	err = make_handoff(c, &info, relayed);
 	if (err) {

@@ -20,8 +20,20 @@ void conn_count(struct conn *c, enum metric id);
 void conn_fail(struct conn *c, enum hs_failure failure, const char *error);
 /* conn_peer_gone - it went away, by @error or 0: count, log and free */
 void conn_peer_gone(struct conn *c, int error);
+/* conn_give_up - the client let us wait: count and log it, unless it failed */
+void conn_give_up(struct conn *c, enum metric id, const char *reason,
+		  const char *error);
 /* conn_flush - send the output, then do what c->step says */
 void conn_flush(struct conn *c);
+
+/*
+ * conn_admit - see whether there is room for a connection that was accepted,
+ * make some, and go on with conn_shake_hands()
+ */
+void conn_admit(struct conn *c);
+void conn_shake_hands(struct conn *c);
+/* conn_leave - it is no handshake in flight any more, or never was */
+void conn_leave(struct conn *c);
 
 /* conn_hand_off - every byte of the handshake is sent, none behind it is read */
 void conn_hand_off(struct conn *c);

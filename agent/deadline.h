@@ -52,6 +52,12 @@ static inline void deadline_set(struct deadline_list *list, struct deadline *d,
 	list->head.prev = d;
 }
 
+/* What was set before all others in the list, or NULL. */
+static inline struct deadline *deadline_oldest(struct deadline_list *list)
+{
+	return list->head.next == &list->head ? NULL : list->head.next;
+}
+
 /* Calls what has fallen due; returns the next one's time, or UINT64_MAX. */
 static inline uint64_t deadline_run(struct deadline_list *list,
 				    uint64_t now_ms)

@@ -84,6 +84,7 @@ static void on_accept(struct ring_op *op, int result)
 		if (l->paused)
 			log_info("event=accept_resumed");
 		l->paused = false;
+		limits_accepted(&l->worker->limits);
 		conn_start(l->worker, l, result, &l->peer);
 	} else if (out_of_resources(result)) {
 		pause_accepting(l, result);
@@ -97,6 +98,15 @@ static void on_accept(struct ring_op *op, int result)
 	listener_arm(l);
 }
 
+/* A pause is counted where it begins. */
+static bool pause_for(struct listener *l, bool *why, bool on, enum metric id)
+{
+	if (on && !*why)
+		metrics_count(l->worker->metrics, id);
+	*why = on;
+	return on;
+}
+
 void listener_arm(struct listener *l)
 {
 	struct worker *w = l->worker;
@@ -104,13 +114,12 @@ void listener_arm(struct listener *l)
 
 	if (l->armed || w->stopping || l->fd < 0)
 		return;
-	if (!conn_slab_promise(&w->slab)) {
-		if (!l->starved)
-			metrics_count(w->metrics, METRIC_PAUSED_SLOTS);
-		l->starved = true;
+	if (pause_for(l, &l->throttled,
+		      limits_accept_at(&w->limits, w->now_ms),
+		      METRIC_PAUSED_RATE) ||
+	    pause_for(l, &l->starved, !conn_slab_promise(&w->slab),
+		      METRIC_PAUSED_SLOTS))
 		return;
-	}
-	l->starved = false;
 	l->op.done = on_accept;
 	l->peer_len = sizeof(l->peer);
 	sqe = ring_prepare(&w->ring, &l->op);

@@ -24,6 +24,7 @@ struct listener {
 	int fd;
 	bool armed;
 	bool starved;		/* every slot is taken */
+	bool throttled;		/* accept_rate was reached */
 	bool paused;		/* out of descriptors; tried again by time */
 	struct sockaddr_storage peer;
 	socklen_t peer_len;
@@ -42,7 +43,7 @@ int listener_listen(const struct config_listener *config, int fd);
 void listener_log(const struct config_listener *config, const char *route,
 		  int fd);
 
-/* listener_arm - accept the next connection, if there is a slot for it */
+/* listener_arm - accept the next connection, if limits and slots allow it */
 void listener_arm(struct listener *l);
 
 /*

@@ -17,6 +17,7 @@
 	X(HANDSHAKES_RESUMED, "handshakes_resumed_total", "") \
 	X(FAILED_PROBE, "handshakes_failed_total", "reason=\"probe\"") \
 	X(FAILED_TIMEOUT, "handshakes_failed_total", "reason=\"timeout\"") \
+	X(FAILED_EVICTED, "handshakes_failed_total", "reason=\"evicted\"") \
 	X(FAILED_HTTP, "handshakes_failed_total", "reason=\"http\"") \
 	X(FAILED_SSLV2, "handshakes_failed_total", "reason=\"sslv2\"") \
 	X(FAILED_GARBAGE, "handshakes_failed_total", "reason=\"garbage\"") \
@@ -37,6 +38,7 @@
 	X(FAILED_DENIED, "handshakes_failed_total", \
 	  "reason=\"access_denied\"") \
 	X(FAILED_INTERNAL, "handshakes_failed_total", "reason=\"internal\"") \
+	X(REFUSED_CLIENT, "refused_total", "reason=\"client_limit\"") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \
 	X(RELAYED_OFF, "relayed_total", "reason=\"off\"") \
@@ -54,6 +56,7 @@
 	X(PAUSED_DESCRIPTORS, "accept_pauses_total", \
 	  "reason=\"descriptors\"") \
 	X(PAUSED_SLOTS, "accept_pauses_total", "reason=\"slots\"") \
+	X(PAUSED_RATE, "accept_pauses_total", "reason=\"rate\"") \
 	X(STAPLE_FETCHES_NEW, "staple_fetches_total", "result=\"new\"") \
 	X(STAPLE_FETCHES_SAME, "staple_fetches_total", "result=\"same\"") \
 	X(STAPLE_FETCHES_REVOKED, "staple_fetches_total", \

@@ -163,8 +163,10 @@ static void give_up(struct worker *w)
 			relay_cut(w->slab.conns[i].relay);
 }
 
-static void look_after_listeners(struct worker *w)
+/* Returns when to do it again. */
+static uint64_t look_after_listeners(struct worker *w)
 {
+	uint64_t next;
 	bool check = w->now_ms >= w->next_check_ms;
 	size_t i;
 
@@ -178,6 +180,8 @@ static void look_after_listeners(struct worker *w)
 		else if (check || !l->paused)
 			listener_arm(l);
 	}
+	next = limits_accept_at(&w->limits, w->now_ms);
+	return next ? earlier(next, w->next_check_ms) : w->next_check_ms;
 }
 
 static bool is_over(const struct worker *w)
@@ -203,8 +207,7 @@ static int64_t run_timers(struct worker *w)
 		else
 			next = earlier(next, w->stop_by_ms);
 	} else if (w->accepting) {
-		look_after_listeners(w);
-		next = earlier(next, w->next_check_ms);
+		next = earlier(next, look_after_listeners(w));
 	}
 	/* What was given up above may have been the last: nothing would wake us. */
 	if (is_over(w))
@@ -263,6 +266,9 @@ static int init(struct worker *w, const struct worker_setup *setup)
 		return -errno;
 	err = conn_slab_init(&w->slab, setup->slots);
 	if (!err)
+		err = limits_init(&w->limits, &w->config->limits,
+				  w->config->workers, setup->slots);
+	if (!err)
 		err = init_routes(w);
 	if (!err)
 		err = init_listeners(w, setup);
@@ -281,6 +287,7 @@ static void fini(struct worker *w)
 		for (j = 0; j < w->routes[i].queue.n_ends; j++)
 			close(w->routes[i].queue.end[j].fd);
 	conn_slab_fini(&w->slab);
+	limits_fini(&w->limits);
 	free(w->listeners);
 	free(w->routes);
 	close(w->channel);

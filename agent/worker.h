@@ -15,6 +15,7 @@
 #include "keylog.h"
 #include "ktls/install.h"
 #include "ktls/ktls.h"
+#include "limits.h"
 #include "listener.h"
 #include "metrics.h"
 #include "queue.h"
@@ -43,6 +44,7 @@ struct worker {
 	struct listener *listeners;
 	struct worker_route *routes;
 	struct conn_slab slab;
+	struct limits limits;
 	struct deadline_list handshakes, closing;
 
 	uint8_t unique_id[16];

@@ -47,6 +47,19 @@ Test(deadline, calls_what_is_due_in_order_and_names_the_next)
 	cr_assert_str_eq(order, "abc");
 }
 
+Test(deadline, knows_the_oldest)
+{
+	start();
+	cr_assert_null(deadline_oldest(&list));
+	set(1, 100);
+	set(0, 100);
+	cr_assert_eq(deadline_oldest(&list), &items[1]);
+	set(1, 101);
+	cr_assert_eq(deadline_oldest(&list), &items[0]);
+	deadline_clear(&items[0]);
+	cr_assert_eq(deadline_oldest(&list), &items[1]);
+}
+
 Test(deadline, setting_again_moves_to_the_end)
 {
 	start();

@@ -50,7 +50,7 @@ static void start(void)
 	listener.worker = &w;
 	deadline_list_init(&w.handshakes, 200, conn_handshake_due);
 	deadline_list_init(&w.closing, 200, conn_closing_due);
-	cr_assert_eq(conn_slab_init(&w.slab, 3), 0);
+	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);
 	cr_assert_eq(ring_init(&w.ring), 0);
 }
 
@@ -188,28 +188,56 @@ Test(listener, knows_who_connected, .init = start, .fini = stop)
 Test(listener, waits_for_a_slot_and_counts_that_once, .init = start,
      .fini = stop)
 {
-	int fd[5], i;
+	int fd[6], i;
 
 	listener_arm(&listener);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 6; i++)
 		fd[i] = dial();
-	turn_until_accepted(3);
+	for (i = 0; i < 4; i++) {
+		turn_until_accepted((uint64_t)i + 1);
+		/* As if its handshake were over: it can not be given up. */
+		deadline_clear(&w.slab.conns[i].deadline);
+	}
 	for (i = 0; i < 5; i++) {
 		listener_arm(&listener);
 		turn();
 	}
-	cr_assert_eq(metrics.value[METRIC_ACCEPTED], 3);
+	cr_assert_eq(metrics.value[METRIC_ACCEPTED], 4);
 	cr_assert(listener.starved);
 	cr_assert_not(listener.armed);
 	cr_assert_eq(metrics.value[METRIC_PAUSED_SLOTS], 1);
 	close(fd[0]);
 	close(fd[1]);
-	while (w.slab.used == 3)
+	while (w.slab.used == 4)
 		turn();
 	listener_arm(&listener);
-	turn_until_accepted(5);
+	turn_until_accepted(6);
 	cr_assert_not(listener.starved && !listener.armed &&
-		      w.slab.used < 3);
+		      w.slab.used < 4);
+}
+
+Test(listener, accepts_no_faster_than_it_may, .init = start, .fini = stop)
+{
+	struct config_limits limits = { .accept_rate = 2 };
+	uint64_t then;
+	int i;
+
+	cr_assert_eq(limits_init(&w.limits, &limits, 1, 4), 0);
+	w.now_ms = then = loop_now_ms();
+	listener_arm(&listener);
+	for (i = 0; i < 3; i++)
+		dial();
+	turn_until_accepted(2);
+	cr_assert_not(listener.armed);
+	for (i = 0; i < 400 && metrics.value[METRIC_ACCEPTED] < 3; i++) {
+		listener_arm(&listener);
+		turn();
+	}
+	cr_assert_eq(metrics.value[METRIC_ACCEPTED], 3, "nobody is refused");
+	cr_assert_geq(loop_now_ms(), then + 500);
+	cr_assert_eq(metrics.value[METRIC_PAUSED_RATE], 1 + !listener.armed,
+		     "a pause is counted once");
+	cr_assert_eq(metrics.value[METRIC_PAUSED_SLOTS], 0);
 }
 
 /* Both in one: at EMFILE, and again when there is room. */

@@ -18,6 +18,7 @@ static struct config_route route = { .name = (char *)"web",
 				     .hold_timeout_ms = 60000 };
 static struct config_listener listeners[1] = { { .backlog = 16 } };
 static struct config config = {
+	.workers = 1,
 	.ktls = CONFIG_KTLS_OFF,
 	.handshake_timeout_ms = 1000,
 	.drain_timeout_ms = 200,
