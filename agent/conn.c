@@ -74,6 +74,8 @@ const char *conn_peer(const struct conn *c)
 	const struct sockaddr_in6 *in6 = (const void *)&c->peer;
 	char addr[INET6_ADDRSTRLEN] = "?";
 
+	if (c->peer.ss_family == AF_UNIX)
+		return "unix";
 	if (c->peer.ss_family == AF_INET) {
 		inet_ntop(AF_INET, &in->sin_addr, addr, sizeof(addr));
 		snprintf(text, sizeof(text), "%s:%u", addr,
@@ -231,14 +233,15 @@ void conn_flush(struct conn *c)
 			   out.data, out.len, MSG_NOSIGNAL | MSG_WAITALL);
 }
 
-/* Takes bytes that were only looked at out of the receive queue. */
-static void consume(struct conn *c, size_t len)
+void conn_consume(struct conn *c, uint8_t *at, size_t len)
 {
+	/* MSG_TRUNC would spare the copy, but not on a Unix socket. */
 	while (len) {
-		ssize_t n = recv(c->fd, NULL, len, MSG_TRUNC | MSG_DONTWAIT);
+		ssize_t n = recv(c->fd, at, len, MSG_DONTWAIT);
 
 		if (n <= 0)
 			return;	/* a reset; the next operation says so */
+		at += n;
 		len -= (size_t)n;
 	}
 }
@@ -266,7 +269,7 @@ static void on_recv(struct ring_op *op, int result)
 	c->step = hs_feed(c->hs, conn_buffer(c), (size_t)result, time(NULL),
 			  &used);
 	if (c->flight_sent)
-		consume(c, used);
+		conn_consume(c, conn_buffer(c), used);
 	if (c->step == HS_FAIL)
 		conn_fail(c, hs_failure(c->hs), hs_error(c->hs));
 	conn_flush(c);
@@ -292,7 +295,7 @@ void conn_shake_hands(struct conn *c)
 	int err = 0;
 
 	/* Now, for once the peer's FIN is in the kernel refuses. */
-	if (w->support.pairs)
+	if (w->support.pairs && !listener_is_local(c->listener))
 		err = ktls_attach(c->fd);
 	if (err == -ENOTCONN) {
 		conn_peer_gone(c, err);

@@ -63,7 +63,7 @@ void conn_free(struct conn *c);
 void conn_handshake_due(struct deadline *d);
 void conn_closing_due(struct deadline *d);
 
-/* "203.0.113.7:4711" of the peer, for log lines; a static buffer. */
+/* "203.0.113.7:4711" of the peer or "unix", for log lines; a static buffer. */
 const char *conn_peer(const struct conn *c);
 
 #endif

@@ -36,9 +36,12 @@ static void count_handshake(struct conn *c, const struct hs_info *info,
 }
 
 /* Why the kernel does not take this connection over; METRIC_COUNT: it does. */
-static enum metric why_relayed(const struct worker *w,
-			       const struct hs_info *info)
+static enum metric why_relayed(const struct conn *c, const struct hs_info *info)
 {
+	const struct worker *w = c->worker;
+
+	if (listener_is_local(c->listener))
+		return METRIC_RELAYED_UNIX;
 	if (w->config->ktls == CONFIG_KTLS_OFF)
 		return METRIC_RELAYED_OFF;
 	if (!w->support.pairs)
@@ -122,8 +125,12 @@ static void on_handed_off(struct handoff *handoff, int result)
 static void refuse(struct conn *c)
 {
 	hs_abort(c->hs, ALERT_INTERNAL_ERROR);
-	conn_fail(c, HS_F_INTERNAL, "the kernel cannot take it over, for its "
-	     "max_fragment_length, and the configuration has ktls: require");
+	conn_fail(c, HS_F_INTERNAL, listener_is_local(c->listener) ?
+		  "the kernel encrypts TCP only, and the configuration has "
+		  "ktls: require" :
+		  "the kernel cannot take it over, for its "
+		  "max_fragment_length, and the configuration has ktls: "
+		  "require");
 	conn_flush(c);
 }
 
@@ -157,7 +164,7 @@ void conn_hand_off(struct conn *c)
 	int err;
 
 	hs_get_info(c->hs, &info);
-	relayed = why_relayed(w, &info);
+	relayed = why_relayed(c, &info);
 	if (relayed != METRIC_COUNT && w->config->ktls == CONFIG_KTLS_REQUIRE) {
 		refuse(c);
 		return;

@@ -23,6 +23,11 @@ void conn_peer_gone(struct conn *c, int error);
 /* conn_give_up - the client let us wait: count and log it, unless it failed */
 void conn_give_up(struct conn *c, enum metric id, const char *reason,
 		  const char *error);
+/*
+ * conn_consume - take out of the socket what was only looked at
+ * @at: where its @len bytes are in the buffer; they come there once more
+ */
+void conn_consume(struct conn *c, uint8_t *at, size_t len);
 /* conn_flush - send the output, then do what c->step says */
 void conn_flush(struct conn *c);
 

@@ -8,30 +8,84 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "conn.h"
+#include "local.h"
 #include "log.h"
 #include "worker.h"
 
-int listener_bind(const struct config_listener *config)
+/* Of a Unix socket's file. */
+#define LOCAL_MODE 0660
+
+static bool is_local(const struct config_listener *config)
+{
+	return config->addr.ss_family == AF_UNIX;
+}
+
+static const char *path_of(const struct config_listener *config)
+{
+	return ((const struct sockaddr_un *)&config->addr)->sun_path;
+}
+
+static int set(int fd, int level, int option, unsigned int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+int listener_set_tcp(const struct config_listener *config, int fd)
+{
+	const struct config_tcp *tcp = &config->tcp;
+
+	if (is_local(config))
+		return 0;
+	if (set(fd, IPPROTO_TCP, TCP_NODELAY, tcp->nodelay) ||
+	    set(fd, SOL_SOCKET, SO_KEEPALIVE, tcp->keepalive_s != 0) ||
+	    (tcp->keepalive_s &&
+	     set(fd, IPPROTO_TCP, TCP_KEEPIDLE, tcp->keepalive_s)) ||
+	    set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, tcp->defer_accept_s) ||
+	    set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, tcp->user_timeout_ms))
+		return -errno;
+	return 0;
+}
+
+static int bind_tcp(const struct config_listener *config, int fd)
 {
 	const struct sockaddr *addr = (const void *)&config->addr;
-	int on = 1, off = 0, err;
-	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) ||
+	    (addr->sa_family == AF_INET6 &&
+	     set(fd, IPPROTO_IPV6, IPV6_V6ONLY, config->v6only)) ||
+	    bind(fd, addr, config->addr_len))
+		return -errno;
+	return listener_set_tcp(config, fd);
+}
+
+static int bind_local(const struct config_listener *config)
+{
+	static const struct local_access access = { (uid_t)-1, (gid_t)-1,
+						    LOCAL_MODE };
+	char error[256];
+
+	return local_bind(path_of(config), SOCK_STREAM, &access, error,
+			  sizeof(error));
+}
+
+int listener_bind(const struct config_listener *config)
+{
+	int fd, err;
+
+	if (is_local(config))
+		return bind_local(config);
+	fd = socket(config->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
-	    (addr->sa_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
-	    bind(fd, addr, config->addr_len)) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
+	err = bind_tcp(config, fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 int listener_listen(const struct config_listener *config, int fd)
@@ -39,8 +93,15 @@ int listener_listen(const struct config_listener *config, int fd)
 	return listen(fd, (int)config->backlog) ? -errno : 0;
 }
 
-void listener_log(const struct config_listener *config, const char *route,
-		  int fd)
+void listener_close(const struct config_listener *config, int fd)
+{
+	if (is_local(config))
+		unlink(path_of(config));
+	close(fd);
+}
+
+static void log_address(const struct config_listener *config,
+			const char *route, int fd)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
@@ -55,6 +116,16 @@ void listener_log(const struct config_listener *config, const char *route,
 	log_info("event=listening bind=%s%s%s:%u route=%s", six ? "[" : "",
 		 text, six ? "]" : "",
 		 ntohs(six ? in6->sin6_port : in->sin_port), route);
+}
+
+void listener_log(const struct config_listener *config, const char *route,
+		  int fd)
+{
+	if (is_local(config))
+		log_info("event=listening bind=unix:%s route=%s",
+			 path_of(config), route);
+	else
+		log_address(config, route, fd);
 }
 
 static bool out_of_resources(int err)

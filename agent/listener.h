@@ -19,6 +19,7 @@ struct worker;
 struct listener {
 	struct ring_op op;
 	struct worker *worker;
+	const struct config_listener *config;
 	struct hs_ctx *ctx;
 	unsigned int route;	/* index */
 	int fd;
@@ -32,16 +33,31 @@ struct listener {
 
 /*
  * listener_bind - a socket that has its address, and does not listen yet
- * Its connections inherit TCP_NODELAY. Returns the descriptor, or -errno of
- * socket(2) or bind(2).
+ * Returns the descriptor, or -errno of socket(2), bind(2) or as
+ * listener_set_tcp(); for a Unix socket as local_bind().
  */
 int listener_bind(const struct config_listener *config);
+/*
+ * listener_set_tcp - what its connections inherit, from now on
+ * Whether it takes both families cannot be changed. Returns 0, or -errno of
+ * setsockopt(2); nothing is set on a Unix socket.
+ */
+int listener_set_tcp(const struct config_listener *config, int fd);
 /* listener_listen - 0, or -errno of listen(2) */
 int listener_listen(const struct config_listener *config, int fd);
+
+/* listener_close - master's end of it; a Unix socket's file goes too */
+void listener_close(const struct config_listener *config, int fd);
 
 /* listener_log - say where it listens, with the port that it was given for 0 */
 void listener_log(const struct config_listener *config, const char *route,
 		  int fd);
+
+/* listener_is_local - a Unix socket: no addresses, and no kTLS */
+static inline bool listener_is_local(const struct listener *l)
+{
+	return l->config->addr.ss_family == AF_UNIX;
+}
 
 /* listener_arm - accept the next connection, if limits and slots allow it */
 void listener_arm(struct listener *l);

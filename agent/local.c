@@ -87,19 +87,6 @@ int local_admit(const char *path, const struct local_access *access)
 	       chmod(path, access->mode) ? -errno : 0;
 }
 
-/* Nobody may connect before owner and mode are set, hence listen last. */
-static int open_to(int fd, const char *path,
-		   const struct local_access *access)
-{
-	int err = local_admit(path, access);
-
-	if (!err && listen(fd, 128))
-		err = -errno;
-	if (err)
-		unlink(path);
-	return err;
-}
-
 /* One descriptor kept back, so that there is one to refuse with. */
 static int reserve = -1;
 
@@ -109,26 +96,48 @@ static void keep_reserve(void)
 		reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-int local_listen(const char *path, int type, const struct local_access *access,
-		 char *error, size_t error_len)
+int local_bind(const char *path, int type, const struct local_access *access,
+	       char *error, size_t error_len)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	int err = fd < 0 ? -errno : 0;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
 	if (!err)
 		err = bind_at(fd, &addr, type);
-	if (!err)
-		err = open_to(fd, path, access);
 	if (!err) {
-		keep_reserve();
-		return fd;
+		err = local_admit(path, access);
+		if (err)
+			unlink(path);
 	}
+	if (!err)
+		return fd;
 	snprintf(error, error_len, "%s: %s", path, explain(err));
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+int local_listen(const char *path, int type, const struct local_access *access,
+		 char *error, size_t error_len)
+{
+	int fd = local_bind(path, type | SOCK_NONBLOCK, access, error,
+			    error_len);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	/* Nobody may connect before owner and mode are set, hence last. */
+	if (listen(fd, 128)) {
+		err = -errno;
+		snprintf(error, error_len, "%s: %s", path, strerror(-err));
+		unlink(path);
+		close(fd);
+		return err;
+	}
+	keep_reserve();
+	return fd;
 }
 
 int local_accept(int listener)

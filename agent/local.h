@@ -11,6 +11,7 @@
 
 /*
  * struct local_access - owner and mode of a socket's file
+ * @user, @group: -1: as files that are made there have them
  */
 struct local_access {
 	uid_t user;
@@ -19,14 +20,18 @@ struct local_access {
 };
 
 /*
- * local_listen - a listening Unix socket at @path
- * @type:  SOCK_STREAM or SOCK_SEQPACKET
+ * local_bind - a Unix socket at @path, which does not listen yet
+ * @type:  SOCK_STREAM or SOCK_SEQPACKET, perhaps with SOCK_NONBLOCK
  * @error: gets a sentence about @path on failure
  * A file that a dead process left is replaced; one that somebody listens at
  * is not (-EADDRINUSE), nor is a file that is no socket. A missing last folder
  * is made. Nobody but @access can connect, at no moment.
- * Returns the descriptor (CLOEXEC, non-blocking) or -errno.
+ * Returns the descriptor (CLOEXEC) or -errno.
  */
+int local_bind(const char *path, int type, const struct local_access *access,
+	       char *error, size_t error_len);
+
+/* local_listen - the same, listening and non-blocking */
 int local_listen(const char *path, int type, const struct local_access *access,
 		 char *error, size_t error_len);
 

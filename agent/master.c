@@ -116,7 +116,8 @@ static void close_doors(struct master *m)
 
 	for (i = 0; i < m->config->n_listeners; i++)
 		if (m->listeners && m->listeners[i] >= 0) {
-			close(m->listeners[i]);
+			listener_close(&m->config->listeners[i],
+				       m->listeners[i]);
 			m->listeners[i] = -1;
 		}
 	for (i = 0; i < m->config->n_routes; i++)

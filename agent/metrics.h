@@ -44,6 +44,7 @@
 	X(RELAYED_OFF, "relayed_total", "reason=\"off\"") \
 	X(RELAYED_UNAVAILABLE, "relayed_total", "reason=\"unavailable\"") \
 	X(RELAYED_MAX_FRAGMENT, "relayed_total", "reason=\"max_fragment\"") \
+	X(RELAYED_UNIX, "relayed_total", "reason=\"unix\"") \
 	X(WAITED_FULL, "queue_waits_total", "reason=\"full\"") \
 	X(WAITED_NO_CONSUMER, "queue_waits_total", "reason=\"no_consumer\"") \
 	X(WAITED_REFS, "queue_waits_total", "reason=\"too_many_refs\"") \

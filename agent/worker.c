@@ -248,6 +248,7 @@ static int init_listeners(struct worker *w, const struct worker_setup *setup)
 		struct listener *l = &w->listeners[i];
 
 		l->worker = w;
+		l->config = &w->config->listeners[i];
 		l->ctx = setup->certs->contexts[i];
 		l->route = w->config->listeners[i].route;
 		l->fd = setup->listener_fds[i];

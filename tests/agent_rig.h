@@ -27,7 +27,8 @@ static struct config_route route_config = { .name = (char *)"web" };
 static struct config config = { .routes = &route_config, .n_routes = 1 };
 static struct metrics metrics;
 static struct worker_route worker_route;
-static struct listener listener;
+static struct config_listener listener_config;
+static struct listener listener = { .config = &listener_config };
 static struct worker w = {
 	.config = &config,
 	.metrics = &metrics,

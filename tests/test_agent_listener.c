@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 
 #include "agent/conn.h"
 #include "agent/loop.h"
@@ -14,13 +15,13 @@ TestSuite(listener, .timeout = 20);
 
 static struct config config;
 static struct metrics metrics;
-static struct listener listener;
+static struct config_listener setup = { .backlog = 16 };
+static struct listener listener = { .config = &setup };
 static struct worker w = {
 	.config = &config,
 	.metrics = &metrics,
 	.listeners = &listener,
 };
-static struct config_listener setup = { .backlog = 16 };
 static struct sockaddr_storage bound;
 static socklen_t bound_len = sizeof(bound);
 
@@ -88,18 +89,77 @@ static int dial(void)
 	return fd;
 }
 
-Test(listener, opens_a_socket_whose_connections_do_not_delay)
+static int option(int fd, int level, int name)
 {
-	int on = 0, fd, client;
-	socklen_t len = sizeof(on);
+	int value = -1;
+	socklen_t len = sizeof(value);
 
+	cr_assert_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static const struct {
+	struct config_tcp tcp;
+	int nodelay, keepalive, idle, user_timeout;
+} tcps[] = {
+	{ { true, 0, 0, 0 }, 1, 0, -1, 0 },
+	{ { false, 0, 0, 0 }, 0, 0, -1, 0 },
+	{ { true, 30, 0, 5000 }, 1, 1, 30, 5000 },
+	{ { false, 32767, 0, 1 }, 0, 1, 32767, 1 },
+};
+
+Test(listener, gives_its_connections_what_is_configured)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(tcps); i++) {
+		int client, fd;
+
+		setup.tcp = tcps[i].tcp;
+		listen_at(AF_INET);
+		cr_expect_eq(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
+		client = dial();
+		fd = accept(listener.fd, NULL, NULL);
+		cr_expect_eq(option(fd, IPPROTO_TCP, TCP_NODELAY),
+			     tcps[i].nodelay, "case %zu", i);
+		cr_expect_eq(option(fd, SOL_SOCKET, SO_KEEPALIVE),
+			     tcps[i].keepalive, "case %zu", i);
+		if (tcps[i].idle >= 0)
+			cr_expect_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+				     tcps[i].idle, "case %zu", i);
+		cr_expect_eq(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT),
+			     tcps[i].user_timeout, "case %zu", i);
+		close(client);
+		close(fd);
+		close(listener.fd);
+	}
+}
+
+/* On a socket that goes on under another configuration. */
+Test(listener, takes_back_what_was_configured_before)
+{
+	setup.tcp = (struct config_tcp){ true, 30, 5, 5000 };
 	listen_at(AF_INET);
-	cr_assert_eq(fcntl(listener.fd, F_GETFD), FD_CLOEXEC);
-	client = dial();
-	fd = accept(listener.fd, NULL, NULL);
-	cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
-	cr_assert(on);
-	close(client);
+	cr_assert_gt(option(listener.fd, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
+	setup.tcp = (struct config_tcp){ 0 };
+	cr_assert_eq(listener_set_tcp(&setup, listener.fd), 0);
+	cr_expect_eq(option(listener.fd, IPPROTO_TCP, TCP_NODELAY), 0);
+	cr_expect_eq(option(listener.fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	cr_expect_eq(option(listener.fd, IPPROTO_TCP, TCP_DEFER_ACCEPT), 0);
+	cr_expect_eq(option(listener.fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	setup.tcp.keepalive_s = 40000;	/* the kernel has room for 32767 */
+	cr_expect_eq(listener_set_tcp(&setup, listener.fd), -EINVAL);
+}
+
+/* A client that says nothing is nobody's before its time is over. */
+Test(listener, leaves_silent_clients_to_the_kernel_where_configured)
+{
+	setup.tcp.defer_accept_s = 5;
+	listen_at(AF_INET);
+	dial();
+	cr_assert_not(case_readable(listener.fd, 100));
+	cr_assert_eq(write(dial(), "x", 1), 1);
+	cr_assert(case_readable(listener.fd, 5000));
 }
 
 Test(listener, takes_ipv4_clients_at_the_ipv6_wildcard)
@@ -112,6 +172,90 @@ Test(listener, takes_ipv4_clients_at_the_ipv6_wildcard)
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	cr_assert_eq(connect(fd, (void *)&in, sizeof(in)), 0);
+}
+
+Test(listener, takes_no_ipv4_clients_where_it_is_for_ipv6_only)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	int fd;
+
+	setup.v6only = true;
+	listen_at(AF_INET6);
+	in.sin_port = ((struct sockaddr_in6 *)&bound)->sin6_port;
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(fd, (void *)&in, sizeof(in)), -1);
+	cr_assert_eq(errno, ECONNREFUSED);
+	/* Both may have the port. */
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(fd, (void *)&in, sizeof(in)), 0);
+}
+
+static char dir[32];
+
+static void bind_local(void)
+{
+	struct sockaddr_un *un = (void *)&setup.addr;
+
+	un->sun_family = AF_UNIX;
+	snprintf(un->sun_path, sizeof(un->sun_path), "%s/tls", dir);
+	setup.addr_len = bound_len = sizeof(*un);
+	memcpy(&bound, un, sizeof(*un));
+	listener.fd = listener_bind(&setup);
+}
+
+static void make_dir(void)
+{
+	case_make_dir(dir);
+}
+
+static void remove_dir(void)
+{
+	static const char *const names[] = { "tls", NULL };
+
+	case_remove_dir(dir, names);
+}
+
+Test(listener, may_be_a_unix_socket, .init = make_dir, .fini = remove_dir)
+{
+	const char *path = ((struct sockaddr_un *)&setup.addr)->sun_path;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct stat st;
+
+	bind_local();
+	cr_assert_geq(listener.fd, 0, "%s", strerror(-listener.fd));
+	cr_assert_eq(connect(fd, (void *)&bound, bound_len), -1);
+	cr_assert_eq(errno, ECONNREFUSED, "it does not listen yet");
+	cr_assert_eq(listener_set_tcp(&setup, listener.fd), 0);
+	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode & 07777, 0660);
+	cr_assert_not(fcntl(listener.fd, F_GETFL) & O_NONBLOCK,
+		      "a ring's accept would not wait");
+	close(fd);
+	fd = dial();
+	close(listener.fd);
+	/* What a dead process left is no obstacle, a live one is. */
+	bind_local();
+	cr_assert_geq(listener.fd, 0);
+	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
+	cr_assert_eq(listener_bind(&setup), -EADDRINUSE);
+	listener_close(&setup, listener.fd);
+	cr_assert_eq(stat(path, &st), -1);
+	cr_assert_eq(errno, ENOENT);
+}
+
+Test(listener, takes_the_place_of_no_file, .init = make_dir, .fini = remove_dir)
+{
+	unsigned int before = case_fds();
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/tls", dir);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	bind_local();
+	cr_assert_eq(listener.fd, -EADDRINUSE);
+	cr_assert_eq(case_fds(), before);
+	cr_assert_eq(access(path, F_OK), 0);
 }
 
 Test(listener, says_why_it_cannot_be_opened)
@@ -183,6 +327,28 @@ Test(listener, knows_who_connected, .init = start, .fini = stop)
 	turn_until_accepted(1);
 	snprintf(name, sizeof(name), "127.0.0.1:%u", ntohs(me.sin_port));
 	cr_assert_str_eq(conn_peer(&w.slab.conns[0]), name);
+}
+
+Test(listener, knows_nobody_at_a_unix_socket, .init = make_dir,
+     .fini = remove_dir)
+{
+	int fd;
+
+	start();
+	close(listener.fd);
+	bind_local();
+	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
+	w.support.pairs = KTLS_ALL_PAIRS;	/* of no use here */
+	listener_arm(&listener);
+	fd = dial();
+	turn_until_accepted(1);
+	cr_assert_eq(w.slab.used, 1);
+	cr_assert_str_eq(conn_peer(&w.slab.conns[0]), "unix");
+	close(fd);
+	while (w.slab.used)
+		turn();
+	cr_assert_eq(metrics.value[METRIC_FAILED_PROBE], 1);
+	stop();
 }
 
 Test(listener, waits_for_a_slot_and_counts_that_once, .init = start,
