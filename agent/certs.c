@@ -13,6 +13,7 @@
 #include "keylog.h"
 #include "log.h"
 #include "slots.h"
+#include "tls.h"
 
 static void warn_if_readable(const char *key)
 {
@@ -171,7 +172,8 @@ static struct hs_ctx *make_context(const struct config *config,
 				   unsigned int pairs)
 {
 	size_t n = listener->n_certs ? listener->n_certs : config->n_certs;
-	struct hs_site *sites = calloc(n, sizeof(*sites));
+	struct hs_tls *tls = tls_settings(listener, pairs);
+	struct hs_site *sites = tls ? calloc(n, sizeof(*sites)) : NULL;
 	struct hs_config hs = {
 		.sites = sites,
 		.n_sites = n,
@@ -181,6 +183,8 @@ static struct hs_ctx *make_context(const struct config *config,
 		.tickets = listener->tickets,
 		.lifetime_s = config->ticket_lifetime_s,
 		.max_hello = config->limits.client_hello,
+		.tls = tls,
+		.ja4 = tls_told(config, listener) & CONFIG_TELL_JA4,
 		.keylog = config->keylog ? keylog_write : NULL,
 	};
 	char error[512] = "out of memory";
@@ -192,11 +196,12 @@ static struct hs_ctx *make_context(const struct config *config,
 							 i);
 	if (sites)
 		ctx = hs_ctx_new(&hs, error, sizeof(error));
-	if (!ctx)
+	if (tls && !ctx)
 		log_error("event=listener_refused at=%s:%u:%u error=\"%s\"",
 			  listener->mark.file, listener->mark.line,
 			  listener->mark.column, error);
 	free(sites);
+	free(tls);
 	return ctx;
 }
 
