@@ -135,9 +135,12 @@ static int bio_read(BIO *bio, char *buf, size_t len, size_t *got)
 
 static int bio_write(BIO *bio, const char *buf, size_t len, size_t *put)
 {
+	struct hs *hs = BIO_get_data(bio);
+
 	BIO_clear_retry_flags(bio);
 	*put = 0;
-	if (hs_append(BIO_get_data(bio), (const uint8_t *)buf, len))
+	/* After a refusal of ours OpenSSL has nothing to say but its alert. */
+	if (!hs->refusal && hs_append(hs, (const uint8_t *)buf, len))
 		return 0;
 	*put = len;
 	return 1;

@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include "handshake/admit.h"
 #include "handshake/internal.h"
 
 /* Tickets are stateless: nothing of a session stays in a worker. */
@@ -59,7 +60,7 @@ static void watch(int sent, int version, int type, const void *buf, size_t len,
 			hs_keylog_next(hs->ctx);
 	}
 	if (type == SSL3_RT_ALERT && sent && len == 2 &&
-	    p[0] == SSL3_AL_FATAL) {
+	    p[0] == SSL3_AL_FATAL && !hs->refusal) {
 		hs->alerted = true;
 		hs->alert = p[1];
 	}
@@ -79,6 +80,8 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 		return -EIO;
 	SSL_CTX_set_msg_callback(ctx->ssl, watch);
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
+	SSL_CTX_set_cert_verify_callback(ctx->ssl, hs_admit, NULL);
+	SSL_CTX_set_session_ticket_cb(ctx->ssl, NULL, hs_admit_again, NULL);
 	SSL_CTX_set_cert_cb(ctx->ssl, hs_sites_install, NULL);
 	hs_hello_init(ctx);
 	ctx->ja4 = config->ja4;

@@ -85,7 +85,11 @@ enum hs_step hs_fail_ssl(struct hs *hs, int ssl_error)
 
 	/* A callback of ours may have said why. */
 	if (hs->failure != HS_F_NONE)
-		return hs_fail(hs, hs->failure, SSL_AD_INTERNAL_ERROR, "");
+		return hs_fail(hs, hs->failure, hs->refusal ?
+			       hs->refusal : SSL_AD_INTERNAL_ERROR, "");
+	if (code == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+		return hs_fail(hs, HS_F_CLIENT, SSL_AD_INTERNAL_ERROR,
+			       "the client has no certificate");
 
 	/* Where OpenSSL is silent the fault is the peer's bytes. */
 	hs_alert(hs, SSL_AD_UNEXPECTED_MESSAGE);

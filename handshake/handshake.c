@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 
 #include "handshake/internal.h"
+#include "handshake/peer.h"
 
 struct hs *hs_of(const SSL *ssl)
 {
@@ -48,6 +49,7 @@ void hs_free(struct hs *hs)
 		SSL_set_shutdown(hs->ssl,
 				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(hs->ssl);
+	hs_peer_free(hs->peer);
 	free(hs->out);
 	OPENSSL_cleanse(hs, sizeof(*hs));
 	free(hs);

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "handshake/admit.h"
 #include "handshake/internal.h"
 
 #define NAME_MAX_LEN 255	/* what OpenSSL takes from a client */
@@ -83,11 +84,12 @@ static bool add(EVP_MD_CTX *digest, const void *part, size_t len)
 
 /*
  * A session is resumed for what it was made for and for nothing else: under its
- * name (RFC 6066 3), in its realm, with its protocol. OpenSSL alone would resume
- * it under any, and compares this for us in all versions.
+ * name (RFC 6066 3), in its realm, with its protocol, by the rules for clients that
+ * its own came in by. OpenSSL alone would resume it under any, and compares this
+ * for us in all versions.
  */
 static bool make_bond(struct hs_ctx *ctx, const struct hs_hello *hello,
-		      uint8_t bond[static 32])
+		      const struct hs_client *client, uint8_t bond[static 32])
 {
 	EVP_MD_CTX *d = ctx->digest;
 
@@ -95,6 +97,7 @@ static bool make_bond(struct hs_ctx *ctx, const struct hs_hello *hello,
 	       add(d, hello->server_name, strlen(hello->server_name)) &&
 	       add(d, hello->realm, strlen(hello->realm)) &&
 	       add(d, hello->protocol.data, hello->protocol.len) &&
+	       (!client || add(d, hs_client_id(client), HS_CLIENT_ID)) &&
 	       EVP_DigestFinal_ex(d, bond, NULL);
 }
 
@@ -115,10 +118,11 @@ static int refuse_second(struct hs *hs, int *alert)
 /* What a ClientHello that is to be answered changes. */
 static int accept_hello(struct hs *hs, const struct hs_hello *hello, int *alert)
 {
+	const struct hs_client *client = hs->set->site->client;
 	uint16_t min = hs->set->site->min_version;
 	uint8_t bond[32];
 
-	if (!make_bond(hs->ctx, hello, bond))
+	if (!make_bond(hs->ctx, hello, client, bond))
 		return refuse(hs, alert, SSL_AD_INTERNAL_ERROR, HS_F_INTERNAL,
 			      "libcrypto fails");
 	if (hs->greeted && memcmp(bond, hs->bound, sizeof(bond)))
@@ -127,7 +131,8 @@ static int accept_hello(struct hs *hs, const struct hs_hello *hello, int *alert)
 	hs->rx.n_head = 0;	/* of a second one */
 	memcpy(hs->bound, bond, sizeof(bond));
 	if (!SSL_set_session_id_context(hs->ssl, bond, sizeof(bond)) ||
-	    (min && !SSL_set_min_proto_version(hs->ssl, min)))
+	    (min && !SSL_set_min_proto_version(hs->ssl, min)) ||
+	    hs_client_apply(hs, client))
 		return refuse(hs, alert, SSL_AD_INTERNAL_ERROR, HS_F_INTERNAL,
 			      "libssl fails");
 	return SSL_CLIENT_HELLO_SUCCESS;

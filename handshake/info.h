@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ocsp/ocsp.h"
+
 struct hs;
 
 /*
@@ -41,5 +43,28 @@ void hs_get_info(const struct hs *hs, struct hs_info *info);
  * as long as @hs, which need not be done
  */
 const char *hs_ja4(const struct hs *hs);
+
+/*
+ * struct hs_peer - a client's verified certificate, in text what a log or another
+ * process can take
+ * @der:     the certificate
+ * @cn:      the subject's first common name, UTF-8, a NUL behind it; empty: none,
+ *           or one with control characters
+ * @subject: RFC 4514, in ASCII
+ * @sans:    "dns:a", "uri:b", "email:c", "ip:192.0.2.1" as in the certificate,
+ *           a NUL behind each; without those that hold other than printable ASCII
+ * @crl_expired: see crl_expired_warn
+ */
+struct hs_peer {
+	struct ocsp_bytes der, cn, subject, sans;
+	uint8_t sha256[32], spki_sha256[32];
+	bool crl_expired;
+};
+/*
+ * hs_get_peer - of a handshake that is done, resumed ones too
+ * Returns 0 and *@peer, as long as @hs lives, NULL: the client has none; or
+ * -ENOMEM.
+ */
+int hs_get_peer(struct hs *hs, const struct hs_peer **peer);
 
 #endif

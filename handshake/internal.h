@@ -96,9 +96,13 @@ struct hs {
 	struct ocsp_bytes protocol;	/* to be agreed on, the site's own */
 	uint8_t bound[32];		/* see hello.c; once @greeted */
 	bool greeted;			/* a ClientHello was accepted */
+	const struct hs_client *client;	/* asked for a certificate; or NULL */
+	struct hs_peer *peer;		/* see hs_get_peer() */
+	bool crl_expired;
 	int64_t now;
 	enum hs_staple staple;
 	enum hs_failure failure;
+	uint8_t refusal;	/* the alert instead of OpenSSL's; or 0 */
 	bool alerted;		/* a fatal alert is in the output */
 	uint8_t alert;		/* that one */
 	char error[160];

@@ -9,6 +9,7 @@
 
 #include <openssl/err.h>
 
+#include "handshake/admit.h"
 #include "handshake/internal.h"
 #include "handshake/pem.h"
 
@@ -36,6 +37,8 @@ int hs_sites_install(SSL *ssl, void *arg)
 	struct hs *hs = hs_of(ssl);
 
 	(void)arg;
+	if (hs_client_name_cas(hs))
+		return 0;
 	if (is_same(hs->set, hs->installed))
 		return 1;
 	hs->installed = hs->set;
@@ -132,6 +135,7 @@ static int keep(struct hs_ctx *ctx, const struct hs_config *config)
 
 		*site = config->sites[ctx->n_sites];
 		hs_cert_get(site->cert);
+		hs_client_get(site->client);
 	}
 	return keep_alpns(ctx);
 }
@@ -196,8 +200,10 @@ int hs_sites_init(struct hs_ctx *ctx, const struct hs_config *config,
 void hs_sites_fini(struct hs_ctx *ctx)
 {
 	hs_names_fini(&ctx->names);
-	for (size_t i = 0; i < ctx->n_sites; i++)
+	for (size_t i = 0; i < ctx->n_sites; i++) {
 		hs_cert_free(ctx->sites[i].cert);
+		hs_client_free(ctx->sites[i].client);
+	}
 	free(ctx->alpns);
 	free(ctx->sites);
 }
