@@ -12,18 +12,19 @@
 #include "handshake/internal.h"
 
 /* Tickets are stateless: nothing of a session stays in a worker. */
-static int set_sessions(SSL_CTX *ssl, unsigned int tickets)
+static int set_sessions(struct hs_ctx *ctx, const struct hs_config *config)
 {
 	static const uint8_t id[] = "ktlsd";
+	SSL_CTX *ssl = ctx->ssl;
 
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_early_data(ssl, 0);
-	if (!tickets)
+	if (!config->tickets)
 		SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
-	if (!SSL_CTX_set_num_tickets(ssl, tickets) ||
+	if (!SSL_CTX_set_num_tickets(ssl, config->tickets) ||
 	    !SSL_CTX_set_session_id_context(ssl, id, sizeof(id) - 1))
 		return -EIO;
-	return 0;
+	return hs_tickets_init(ctx, config);
 }
 
 static void set_options(SSL_CTX *ssl)
@@ -92,7 +93,7 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 			 error_len))
 		return -EINVAL;
 	set_options(ctx->ssl);
-	return set_sessions(ctx->ssl, config->tickets);
+	return set_sessions(ctx, config);
 }
 
 struct hs_ctx *hs_ctx_new(const struct hs_config *config, char *error,

@@ -48,7 +48,8 @@ struct hs_site {
  *           version
  * @keys:    of these tickets; shared, outlives the context; NULL: of this
  *           context alone
- * @lifetime_s: how long a session can be resumed; 0: 2 hours
+ * @lifetime_s: how long after its full handshake a session can be resumed, at
+ *           most 7 days; 0: 2 hours
  * @max_hello: longest ClientHello, bytes; longer: the alert illegal_parameter
  *           and HS_F_HELLO, before memory is spent on it. 0: OpenSSL's own limit
  * @tls:     versions, ciphers, groups; NULL: the defaults

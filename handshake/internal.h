@@ -15,6 +15,7 @@
 #include "handshake/names.h"
 #include "handshake/relay.h"
 #include "handshake/secrets.h"
+#include "handshake/tickets.h"
 
 /* Since this version a chain can be stapled, not only its leaf. */
 #define HS_STAPLES_CHAIN (OPENSSL_VERSION_NUMBER >= 0x30600000L)
@@ -65,6 +66,7 @@ struct hs_ctx {
 	EVP_MD_CTX *digest;		/* for it */
 	bool ja4;
 	void (*keylog)(const char *line);
+	struct hs_tickets *tickets;	/* NULL: OpenSSL's keys */
 };
 
 struct hs {
@@ -141,6 +143,9 @@ int hs_sites_install(SSL *ssl, void *arg);
  */
 int hs_tls_apply(SSL_CTX *ssl, const struct hs_tls *tls, unsigned int pairs,
 		 char *error, size_t error_len);
+
+/* tickets.c: @ctx's keys and lifetime. Returns 0 or -EIO. */
+int hs_tickets_init(struct hs_ctx *ctx, const struct hs_config *config);
 
 /* staple.c: OpenSSL's callback, for clients that asked */
 int hs_staple(SSL *ssl, void *arg);
