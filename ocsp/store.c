@@ -24,19 +24,19 @@ void ocsp_store_name(const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
 }
 
 /* Whatever lies there under the name must neither block nor lead elsewhere. */
-static int open_stored(const struct ocsp_files *files, const char *name)
+static int open_stored(const struct ocsp_files *files, const char *name,
+		       struct stat *st)
 {
 	int fd = files->open(files->dir, name,
 			     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
 				     O_CLOEXEC,
 			     0);
-	struct stat st;
 	int ret;
 
 	if (fd < 0)
 		return fd == -ELOOP ? -EINVAL : fd;
-	ret = files->stat(fd, &st);
-	if (!ret && !S_ISREG(st.st_mode))
+	ret = files->stat(fd, st);
+	if (!ret && !S_ISREG(st->st_mode))
 		ret = -EINVAL;
 	if (!ret)
 		return fd;
@@ -63,20 +63,29 @@ static ssize_t read_all(const struct ocsp_files *files, int fd, uint8_t *buf,
 	return (ssize_t)len;
 }
 
+ssize_t ocsp_files_read(const struct ocsp_files *files, const char *name,
+			uint8_t *buf, size_t size, struct stat *st)
+{
+	int fd = open_stored(files, name, st);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read_all(files, fd, buf, size);
+	files->close(fd);
+	return n;
+}
+
 ssize_t ocsp_store_read(const struct ocsp_files *files,
 			const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
 			uint8_t buf[OCSP_MAX_LEN + 1])
 {
 	char name[OCSP_STORE_NAME];
+	struct stat st;
 	ssize_t n;
-	int fd;
 
 	ocsp_store_name(fingerprint, name);
-	fd = open_stored(files, name);
-	if (fd < 0)
-		return fd;
-	n = read_all(files, fd, buf, OCSP_MAX_LEN + 1);
-	files->close(fd);
+	n = ocsp_files_read(files, name, buf, OCSP_MAX_LEN + 1, &st);
 	return n > OCSP_MAX_LEN ? -EFBIG : n;
 }
 
@@ -85,7 +94,7 @@ ssize_t ocsp_store_read(const struct ocsp_files *files,
  * that was killed, may have the first names.
  */
 static int open_temp(const struct ocsp_files *files, const char *name,
-		     char temp[TEMP_NAME])
+		     mode_t mode, char temp[TEMP_NAME])
 {
 	size_t len = strlen(name) + strlen(TEMP_SUFFIX);
 	int fd = -EEXIST;
@@ -99,7 +108,7 @@ static int open_temp(const struct ocsp_files *files, const char *name,
 		fd = files->open(files->dir, temp,
 				 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 					 O_CLOEXEC,
-				 0644);
+				 mode);
 	}
 	return fd;
 }
@@ -151,20 +160,18 @@ static int rename_over(const struct ocsp_files *files, const char *from,
 	return ret;
 }
 
-int ocsp_store_write(const struct ocsp_files *files,
-		     const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
-		     struct ocsp_bytes der)
+int ocsp_files_write(const struct ocsp_files *files, const char *name,
+		     mode_t mode, struct ocsp_bytes bytes)
 {
-	char name[OCSP_STORE_NAME], temp[TEMP_NAME];
+	char temp[TEMP_NAME];
 	int fd, ret, closed;
 
-	if (der.len > OCSP_MAX_LEN)
-		return -EFBIG;
-	ocsp_store_name(fingerprint, name);
-	fd = open_temp(files, name, temp);
+	if (strlen(name) >= OCSP_STORE_NAME)
+		return -ENAMETOOLONG;
+	fd = open_temp(files, name, mode, temp);
 	if (fd < 0)
 		return fd;
-	ret = write_all(files, fd, der);
+	ret = write_all(files, fd, bytes);
 	if (!ret)
 		ret = sync_file(files, fd);
 	closed = close_written(files, fd);
@@ -176,6 +183,18 @@ int ocsp_store_write(const struct ocsp_files *files,
 		return sync_file(files, files->dir);
 	files->unlink(files->dir, temp);
 	return ret;
+}
+
+int ocsp_store_write(const struct ocsp_files *files,
+		     const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
+		     struct ocsp_bytes der)
+{
+	char name[OCSP_STORE_NAME];
+
+	if (der.len > OCSP_MAX_LEN)
+		return -EFBIG;
+	ocsp_store_name(fingerprint, name);
+	return ocsp_files_write(files, name, 0644, der);
 }
 
 int ocsp_store_remove(const struct ocsp_files *files,

@@ -40,27 +40,43 @@ struct ocsp_files {
 /* ocsp_files_init - the real ones, on @dir, which stays the caller's */
 void ocsp_files_init(struct ocsp_files *files, int dir);
 
+/*
+ * ocsp_files_read - a whole file, or its first @size bytes
+ * @st: gets whose it is, and what else fstat(2) says
+ * Returns bytes, or -ENOENT, -EINVAL (not a regular file; a link is not
+ * followed, nor a FIFO waited for), or another -errno.
+ */
+ssize_t ocsp_files_read(const struct ocsp_files *files, const char *name,
+			uint8_t *buf, size_t size, struct stat *st);
+
+/*
+ * ocsp_files_write - temporary file, fsync, rename, fsync of the folder
+ * @name: shorter than OCSP_STORE_NAME
+ * At any moment the file is the old one or the new one, whole. On failure the
+ * old one stays and the temporary file goes; only where the last fsync fails,
+ * the new one is there already, but may not outlive a power failure.
+ * Returns 0, -EEXIST (@name with .tmp0 to .tmp9 is all in the way), -EISDIR (a
+ * folder in the file's place), or another -errno.
+ */
+int ocsp_files_write(const struct ocsp_files *files, const char *name,
+		     mode_t mode, struct ocsp_bytes bytes);
+
 void ocsp_store_name(const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
 		     char name[OCSP_STORE_NAME]);
 
 /*
  * ocsp_store_read - what is stored for a certificate
  * @buf: OCSP_MAX_LEN + 1 bytes, the last one so that excess shows
- * Returns bytes, or -ENOENT, -EFBIG (more than OCSP_MAX_LEN), -EINVAL (not a
- * regular file; a link is not followed, nor a FIFO waited for), or another
- * -errno.
+ * Returns as ocsp_files_read(), or -EFBIG (more than OCSP_MAX_LEN).
  */
 ssize_t ocsp_store_read(const struct ocsp_files *files,
 			const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],
 			uint8_t buf[OCSP_MAX_LEN + 1]);
 
 /*
- * ocsp_store_write - temporary file, fsync, rename, fsync of the folder
- * At any moment the file is the old response or the new one, whole. On failure
- * the old one stays and the temporary file goes; only where the last fsync
- * fails, the new one is there already, but may not outlive a power failure.
- * Returns 0, -EFBIG (more than OCSP_MAX_LEN), -EEXIST (ten temporary files in
- * the way: sweep), -EISDIR (a folder in the file's place), or another -errno.
+ * ocsp_store_write - replace what is stored for a certificate
+ * Returns as ocsp_files_write(), of whose -EEXIST a sweep is the remedy, or
+ * -EFBIG (more than OCSP_MAX_LEN).
  */
 int ocsp_store_write(const struct ocsp_files *files,
 		     const uint8_t fingerprint[OCSP_FINGERPRINT_LEN],

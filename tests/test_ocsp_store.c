@@ -316,6 +316,25 @@ Test(ocsp_store, tells_why_it_cannot_read)
 	close(after);
 }
 
+Test(ocsp_store, keeps_other_files_by_the_name_and_mode_they_are_given)
+{
+	char longest[OCSP_STORE_NAME + 1] = "";
+	struct stat st;
+
+	cr_assert_eq(ocsp_files_write(&files, "other", 0600, bytes("text")), 0);
+	cr_assert_eq(ocsp_files_read(&files, "other", buf, 3, &st), 3);
+	cr_expect_arr_eq(buf, "tex", 3);
+	cr_expect_eq(st.st_mode, S_IFREG | 0600);
+	cr_expect_eq(st.st_uid, geteuid());
+	cr_expect_eq(st.st_size, 4);
+	memset(longest, 'a', OCSP_STORE_NAME - 1);
+	cr_expect_eq(ocsp_files_write(&files, longest, 0600, bytes("a")), 0);
+	longest[OCSP_STORE_NAME - 1] = 'a';
+	cr_expect_eq(ocsp_files_write(&files, longest, 0600, bytes("a")),
+		     -ENAMETOOLONG);
+	cr_expect_eq(count(), 2);
+}
+
 /* Another process writes, and is killed in front of an operation. */
 static void write_killed(enum op op, int at, const char *text)
 {
