@@ -26,6 +26,22 @@ int channel_send_staple(int channel, const struct channel_staple *staple,
 	       -errno : 0;
 }
 
+int channel_send_tickets(int channel, const struct hs_ticket_keys *keys)
+{
+	struct channel_tickets tickets = { CHANNEL_TICKETS, *keys };
+	int err = send(channel, &tickets, sizeof(tickets),
+		       MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+
+	explicit_bzero(&tickets, sizeof(tickets));
+	return err;
+}
+
+void channel_wipe(struct channel_in *in)
+{
+	explicit_bzero(&in->tickets, sizeof(in->tickets));
+	explicit_bzero(in->buf, sizeof(in->tickets));
+}
+
 /* Returns false unless @n bytes are a message. */
 static bool take(struct channel_in *in, size_t n)
 {
@@ -34,6 +50,10 @@ static bool take(struct channel_in *in, size_t n)
 	if (n < sizeof(in->msg))
 		return false;
 	memcpy(&type, in->buf, sizeof(type));
+	if (type == CHANNEL_TICKETS) {
+		memcpy(&in->tickets, in->buf, sizeof(in->tickets));
+		return n == sizeof(in->tickets);
+	}
 	if (type != CHANNEL_STAPLE) {
 		memcpy(&in->msg, in->buf, sizeof(in->msg));
 		return n == sizeof(in->msg);

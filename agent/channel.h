@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "handshake/tickets.h"
 #include "ocsp/ocsp.h"
 
 enum channel_type {
@@ -22,6 +23,7 @@ enum channel_type {
 	CHANNEL_STAPLE,		/* to worker: staple this from now on */
 	CHANNEL_STAPLE_TAKEN,	/* to master: it does */
 	CHANNEL_STAPLE_LOST,	/* to master: it cannot, and keeps the old one */
+	CHANNEL_TICKETS,	/* to worker: use these keys from now on */
 };
 
 /*
@@ -47,14 +49,22 @@ struct channel_staple {
 	struct ocsp_times times;
 };
 
+/* struct channel_tickets - CHANNEL_TICKETS; whoever has one wipes it */
+struct channel_tickets {
+	uint32_t type;
+	struct hs_ticket_keys keys;
+};
+
 /*
- * struct channel_in - what was heard: @staple with CHANNEL_STAPLE, else @msg
+ * struct channel_in - what was heard: @staple with CHANNEL_STAPLE, @tickets with
+ * CHANNEL_TICKETS, else @msg
  * @der: the response, in @buf
  */
 struct channel_in {
 	union {
 		struct channel_msg msg;
 		struct channel_staple staple;
+		struct channel_tickets tickets;
 	};
 	struct ocsp_bytes der;
 	uint8_t buf[sizeof(struct channel_staple) + OCSP_MAX_LEN];
@@ -69,6 +79,12 @@ int channel_send(int channel, const struct channel_msg *msg, int fd);
 /* channel_send_staple - likewise; @der: at most OCSP_MAX_LEN bytes */
 int channel_send_staple(int channel, const struct channel_staple *staple,
 			struct ocsp_bytes der);
+
+/* channel_send_tickets - likewise; @keys are borrowed */
+int channel_send_tickets(int channel, const struct hs_ticket_keys *keys);
+
+/* channel_wipe - nothing of a CHANNEL_TICKETS that was heard stays in @in */
+void channel_wipe(struct channel_in *in);
 
 /*
  * channel_recv - hear something, never blocks

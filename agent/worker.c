@@ -84,7 +84,7 @@ static void take_staple(struct worker *w, const struct channel_in *in)
 	channel_send(w->channel, &answer, -1);
 }
 
-static void take_message(struct worker *w, const struct channel_in *in, int fd)
+static void take_message(struct worker *w, struct channel_in *in, int fd)
 {
 	const struct channel_msg *msg = &in->msg;
 	bool known = msg->route < w->config->n_routes;
@@ -92,6 +92,10 @@ static void take_message(struct worker *w, const struct channel_in *in, int fd)
 	switch (msg->type) {
 	case CHANNEL_STAPLE:
 		take_staple(w, in);
+		break;
+	case CHANNEL_TICKETS:
+		hs_tickets_set(w->tickets, &in->tickets.keys);
+		channel_wipe(in);
 		break;
 	case CHANNEL_ACCEPT:
 		w->accepting = true;
@@ -299,6 +303,7 @@ int worker_run(const struct worker_setup *setup)
 	struct worker w = {
 		.config = setup->config,
 		.certs = setup->certs,
+		.tickets = setup->tickets,
 		.support = setup->support,
 		.metrics = setup->metrics,
 		.channel = setup->channel,

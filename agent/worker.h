@@ -34,6 +34,7 @@ struct worker_route {
 struct worker {
 	const struct config *config;
 	struct certs *certs;
+	struct hs_tickets *tickets;
 	struct ktls_support support;	/* pairs 0: relay everything */
 	struct metrics *metrics;	/* this worker's slot */
 	struct ring ring;
@@ -57,6 +58,8 @@ struct worker {
 /*
  * struct worker_setup - what master gives a worker; borrowed for its life
  * @certs:        with a context per listener
+ * @tickets:      the contexts' keys, which change as master says; NULL: they have
+ *                their own
  * @listener_fds: one per listener
  * @keylog:       NULL: none
  * @slots:        connections at a time
@@ -64,6 +67,7 @@ struct worker {
 struct worker_setup {
 	const struct config *config;
 	struct certs *certs;
+	struct hs_tickets *tickets;
 	const int *listener_fds;
 	struct ktls_support support;
 	struct metrics *metrics;

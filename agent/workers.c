@@ -165,16 +165,37 @@ void workers_free(struct workers *all)
 	free(all);
 }
 
-static void say(struct one *one, const struct channel_msg *msg, int fd)
+/* What it had no room for is said again later. */
+static void said(struct one *one, int err)
 {
-	int err = channel_send(one->child.socket.fd, msg, fd);
-
 	if (!err || err == -EPIPE || err == -ECONNRESET)
 		return;		/* it is gone: SIGCHLD does the rest */
 	if (!one->repeat_ms)
 		log_warn("event=channel_failed worker_pid=%d error=\"%s\"",
 			 (int)one->child.pid, strerror(-err));
 	one->repeat_ms = loop_now_ms() + REPEAT_MS;
+}
+
+static void say(struct one *one, const struct channel_msg *msg, int fd)
+{
+	said(one, channel_send(one->child.socket.fd, msg, fd));
+}
+
+static void say_tickets(struct one *one)
+{
+	const struct hs_tickets *tickets = one->all->setup.tickets;
+
+	if (one->child.pid && tickets)
+		said(one, channel_send_tickets(one->child.socket.fd,
+					       hs_tickets_get(tickets)));
+}
+
+void workers_tickets(struct workers *all)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++)
+		say_tickets(&all->one[i]);
 }
 
 void workers_say(struct workers *all, unsigned int worker,
@@ -193,14 +214,15 @@ void workers_tell(struct workers *all, const struct channel_msg *msg, int fd)
 }
 
 /*
- * What a worker missed is repeated: queues it has are no news, and one that is
- * gone it finds out.
+ * What a worker missed is repeated: queues and keys it has are no news, and a
+ * queue that is gone it finds out.
  */
 static void say_all(struct one *one)
 {
 	struct workers *all = one->all;
 
 	one->repeat_ms = 0;
+	say_tickets(one);
 	if (all->stopping) {
 		say(one, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
 		return;

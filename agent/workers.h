@@ -54,6 +54,9 @@ void workers_staple(struct workers *workers, size_t slot);
 /* workers_have - has each that is running what the slot has? */
 bool workers_have(const struct workers *workers, size_t slot);
 
+/* workers_tickets - the setup's keys have changed: give them to all of them */
+void workers_tickets(struct workers *workers);
+
 /* workers_ended - was waited for. Returns false when @pid is no worker's. */
 bool workers_ended(struct workers *workers, pid_t pid, int status);
 

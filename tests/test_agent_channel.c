@@ -74,6 +74,31 @@ Test(channel, carries_a_response_of_any_length_whole, .init = start)
 	cr_assert_eq(channel_recv(ends[1], &in, &fd), -EBADMSG);
 }
 
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+	return !bytes[0] && !memcmp(bytes, bytes + 1, len - 1);
+}
+
+Test(channel, carries_ticket_keys_and_forgets_them, .init = start)
+{
+	static struct channel_in in;
+	struct hs_ticket_keys keys;
+	uint32_t type = CHANNEL_TICKETS;
+	int fd;
+
+	memset(&keys, 'k', sizeof(keys));
+	cr_assert_eq(channel_send_tickets(ends[0], &keys), 0);
+	cr_assert_eq(channel_recv(ends[1], &in, &fd), 1);
+	cr_assert_eq(in.msg.type, CHANNEL_TICKETS);
+	cr_assert_arr_eq(&in.tickets.keys, &keys, sizeof(keys));
+	channel_wipe(&in);
+	cr_assert(is_zero((uint8_t *)&in, sizeof(in)));
+	cr_assert_eq(send(ends[0], &type, sizeof(type), 0), sizeof(type));
+	cr_assert_eq(channel_recv(ends[1], &in, &fd), -EBADMSG);
+	close(ends[1]);
+	cr_assert_eq(channel_send_tickets(ends[0], &keys), -EPIPE);
+}
+
 Test(channel, does_not_wait_for_room_for_a_response, .init = start)
 {
 	struct ocsp_bytes bytes = { der, OCSP_MAX_LEN };

@@ -28,6 +28,7 @@ static struct config config = {
 	.n_routes = 1,
 };
 static struct duo duo;
+static struct hs_tickets *tickets;
 static struct metrics_pool *pool;
 static struct metrics *metrics;	/* its slot */
 static struct sockaddr_in bound;
@@ -60,6 +61,7 @@ static void start_idle(void)
 	int pair[2];
 
 	duo_init(&duo, "P-256");
+	duo.config.keys = setup.tickets = tickets = hs_tickets_new();
 	duo_ctx(&duo);
 	pool = metrics_pool_new();
 	setup.metrics = metrics = metrics_take(pool, 0);
@@ -100,6 +102,7 @@ static void stop(void)
 {
 	metrics_pool_free(pool);
 	duo_fini(&duo);
+	hs_tickets_free(tickets);
 }
 
 /* The status it ends with within @ms, or -1. */
@@ -227,6 +230,38 @@ Test(worker, says_so_when_it_has_no_such_certificate, .init = start,
 	cr_assert_eq(give(1, 0, der), CHANNEL_STAPLE_LOST);
 	cr_assert_eq(give(0, UINT32_MAX, der), CHANNEL_STAPLE_LOST);
 	cr_assert_eq(give(0, 0, der), CHANNEL_STAPLE_TAKEN);
+	close(channel);
+	cr_assert_eq(ends_within(2000), 0);
+}
+
+/* The first byte of the ticket that a new TLS 1.2 client gets: a key's name's. */
+static int ticket_key(void)
+{
+	const unsigned char *ticket;
+	size_t len;
+	int first;
+
+	SSL_CTX_set_max_proto_version(duo.client_ctx, TLS1_2_VERSION);
+	dial();
+	SSL_SESSION_get0_ticket(SSL_get_session(duo.client), &ticket, &len);
+	first = len ? ticket[0] : -1;
+	SSL_free(duo.client);
+	duo.client = NULL;
+	return first;
+}
+
+Test(worker, makes_tickets_with_the_keys_it_is_given, .init = start,
+     .fini = stop)
+{
+	struct hs_ticket_keys keys;
+
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	memset(&keys, 0x55, sizeof(keys));
+	cr_assert_eq(channel_send_tickets(channel, &keys), 0);
+	cr_assert_eq(ticket_key(), 0x55);
+	memset(&keys, 0xaa, sizeof(keys));
+	cr_assert_eq(channel_send_tickets(channel, &keys), 0);
+	cr_assert_eq(ticket_key(), 0xaa);
 	close(channel);
 	cr_assert_eq(ends_within(2000), 0);
 }

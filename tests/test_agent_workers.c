@@ -24,6 +24,7 @@ static struct config config = {
 	.n_routes = 1,
 };
 static struct workers *workers;
+static struct hs_tickets *tickets;
 static struct metrics_pool *metrics;
 static unsigned int announced[WORKERS];
 static int loop;
@@ -59,6 +60,7 @@ static void prepare(void)
 		.slots = 8,
 	};
 
+	tickets = setup.tickets = hs_tickets_new();
 	metrics = metrics_pool_new();
 	loop = loop_new();
 	workers = workers_new(&setup, metrics, loop, &events, &staples);
@@ -97,6 +99,7 @@ static void stop(void)
 	}
 	cr_expect_not(workers_count(workers));
 	workers_free(workers);
+	hs_tickets_free(tickets);
 	metrics_pool_free(metrics);
 }
 
@@ -213,6 +216,31 @@ Test(workers, are_told_again_what_they_had_no_room_for, .init = start,
 	workers_tick(workers, due);
 	cr_assert_eq(announced[0], 2);
 	cr_assert_eq(announced[1], 1);
+}
+
+/* What it missed: the keys, which are repeated like queues are. */
+Test(workers, are_told_keys_again_that_they_had_no_room_for, .init = start,
+     .fini = stop)
+{
+	pid_t pid[WORKERS];
+	unsigned int i;
+	uint64_t due;
+
+	workers_tick(workers, loop_now_ms());
+	cr_assert_eq(children(pid), WORKERS);
+	workers_tickets(workers);
+	cr_assert_eq(workers_tick(workers, loop_now_ms()), UINT64_MAX);
+	kill(pid[0], SIGSTOP);
+	for (i = 0; i < 5000; i++)
+		workers_tickets(workers);
+	due = workers_tick(workers, loop_now_ms());
+	cr_assert_neq(due, UINT64_MAX);
+	kill(pid[0], SIGCONT);
+	for (i = 0; i < 100 && due != UINT64_MAX; i++) {
+		usleep(20000);
+		due = workers_tick(workers, due);
+	}
+	cr_assert_eq(due, UINT64_MAX);
 }
 
 /* When to tick after they answered. */
