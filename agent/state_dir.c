@@ -26,26 +26,32 @@ static int open_state_dir(const char *path)
 	return fd;
 }
 
-/* Opens a folder in it that is @uid's alone. */
-static int open_private(int dir, const char *name, uid_t uid, gid_t gid)
+/* Opens a folder in it, made when it is missing, and no link to one. */
+static int open_inner(int dir, const char *name, struct stat *st)
 {
-	struct stat st;
-	int fd, err = 0;
+	int fd, err;
 
 	if (mkdirat(dir, name, 0700) && errno != EEXIST)
 		return -errno;
 	fd = openat(dir, name, FOLDER | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st))
-		err = -errno;
-	else if ((st.st_uid != uid || st.st_gid != gid) &&
-		 fchown(fd, uid, gid))
-		err = -errno;
-	else if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700))
-		err = -errno;
-	if (!err)
+	if (!fstat(fd, st))
 		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Returns @fd, or -errno and closes it. */
+static int make_private(int fd, const struct stat *st, uid_t uid, gid_t gid)
+{
+	int err;
+
+	if ((st->st_uid == uid && st->st_gid == gid) || !fchown(fd, uid, gid))
+		if ((st->st_mode & 07777) == 0700 || !fchmod(fd, 0700))
+			return fd;
+	err = -errno;
 	close(fd);
 	return err;
 }
@@ -62,16 +68,18 @@ static int open_ocsp(const struct config *config, char path[STATE_DIR_MAX])
 	int n = snprintf(path, STATE_DIR_MAX, "%s/ocsp", config->state_dir);
 	int dir = n < STATE_DIR_MAX ? open_state_dir(config->state_dir) :
 		  -ENAMETOOLONG;
+	struct stat st;
 	int fd;
 
 	if (dir < 0) {
 		snprintf(path, STATE_DIR_MAX, "%s", config->state_dir);
 		return dir;
 	}
-	fd = open_private(dir, "ocsp", config->stapler_uid,
-			  config->stapler_gid);
+	fd = open_inner(dir, "ocsp", &st);
 	close(dir);
-	return fd;
+	if (fd < 0)
+		return fd;
+	return make_private(fd, &st, config->stapler_uid, config->stapler_gid);
 }
 
 /* Returns false when it is the folder that was there before. */
@@ -115,4 +123,21 @@ bool state_dir_ocsp(const struct config *config, struct state_dir *dir)
 	another = note_folder(dir, fd);
 	close(fd);
 	return another;
+}
+
+int state_dir_tickets(const char *state_dir)
+{
+	int dir = open_state_dir(state_dir), fd;
+	struct stat st;
+
+	if (dir < 0)
+		return dir;
+	fd = open_inner(dir, "tickets", &st);
+	close(dir);
+	if (fd < 0)
+		return fd;
+	if (st.st_uid == geteuid())
+		return make_private(fd, &st, st.st_uid, st.st_gid);
+	close(fd);
+	return -EPERM;
 }

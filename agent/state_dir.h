@@ -33,4 +33,13 @@ struct state_dir {
  */
 bool state_dir_ocsp(const struct config *config, struct state_dir *dir);
 
+/*
+ * state_dir_tickets - open the folder of ticket keys, made when it is missing
+ * state_dir/tickets, 0700. Whoever could write there could take any client's
+ * place: a link is not followed, and a folder that is not this process's own is
+ * left alone. Returns the descriptor (CLOEXEC), -EPERM (somebody else's), -ENOTDIR
+ * or -ELOOP (it is no folder, or a link to one), or another -errno.
+ */
+int state_dir_tickets(const char *state_dir);
+
 #endif

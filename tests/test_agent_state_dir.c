@@ -20,7 +20,8 @@ static void start(void)
 static void stop(void)
 {
 	static const char *const names[] = {
-		"state/ocsp/file", "state/ocsp", "state", "elsewhere", NULL
+		"state/ocsp/file", "state/ocsp", "state/tickets", "state",
+		"elsewhere", NULL
 	};
 
 	case_remove_dir(dir, names);
@@ -145,4 +146,52 @@ Test(state_dir, is_known_again_unless_it_is_another, .init = start,
 	cr_assert_eq(unlink(ocsp), 0);
 	cr_expect(state_dir_ocsp(&config, &ocsp_dir));
 	cr_expect_str_eq(ocsp_dir.path, ocsp);
+}
+
+Test(state_dir, has_a_folder_of_masters_own_for_ticket_keys, .init = start,
+     .fini = stop)
+{
+	unsigned int before = case_fds();
+	char tickets[128];
+	int fd;
+
+	snprintf(tickets, sizeof(tickets), "%s/tickets", state);
+	umask(0);
+	cr_assert_geq(fd = state_dir_tickets(state), 0);
+	expect("state", 0755, geteuid());
+	expect("state/tickets", 0700, geteuid());
+	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	cr_assert_eq(chmod(tickets, 0777), 0);
+	cr_assert_geq(fd = state_dir_tickets(state), 0);
+	expect("state/tickets", 0700, geteuid());
+	close(fd);
+	cr_expect_eq(case_fds(), before);
+}
+
+/* Who could write there could put keys of his own there. */
+Test(state_dir, of_ticket_keys_is_nobody_elses, .init = start, .fini = stop)
+{
+	unsigned int before = case_fds();
+	char elsewhere[64], tickets[128];
+
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
+	snprintf(tickets, sizeof(tickets), "%s/tickets", state);
+	cr_assert_eq(mkdir(elsewhere, 0755), 0);
+	cr_assert_eq(mkdir(state, 0755), 0);
+	cr_assert_eq(symlink("../elsewhere", tickets), 0);
+	cr_expect_eq(state_dir_tickets(state), -ENOTDIR);
+	expect("elsewhere", 0755, geteuid());
+	cr_assert_eq(unlink(tickets), 0);
+	make_file(tickets);
+	cr_expect_eq(state_dir_tickets(state), -ENOTDIR);
+	cr_assert_eq(unlink(tickets), 0);
+	cr_expect_eq(state_dir_tickets("/nowhere/at/all"), -ENOENT);
+	if (!geteuid()) {
+		cr_assert_eq(mkdir(tickets, 0755), 0);
+		cr_assert_eq(chown(tickets, CASE_NOBODY, 0), 0);
+		cr_expect_eq(state_dir_tickets(state), -EPERM);
+		expect("state/tickets", 0755, CASE_NOBODY);
+	}
+	cr_expect_eq(case_fds(), before);
 }
