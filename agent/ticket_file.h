@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket keys that somebody else makes, so that many machines have the same: a
+ * file of lines, each the 80 bytes of a key in base64, as HAProxy has it.
+ */
+#ifndef AGENT_TICKET_FILE_H
+#define AGENT_TICKET_FILE_H
+
+#include <stdbool.h>
+
+#include "handshake/tickets.h"
+
+/*
+ * ticket_file_read - the last three keys of the file
+ * @keys: gets them; the caller wipes it in any case
+ * Empty lines are skipped. Logs what is wrong, with its line, and warns when
+ * others than the file's owner may read it. Returns whether there are keys.
+ */
+bool ticket_file_read(const char *path, struct hs_ticket_keys *keys);
+
+#endif
