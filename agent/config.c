@@ -99,43 +99,6 @@ static void check_end(struct config_reader *r, yaml_parser_t *parser,
 	yaml_document_delete(&second);
 }
 
-static int by_chain(const void *a, const void *b)
-{
-	const struct config_cert *x = *(const struct config_cert *const *)a;
-	const struct config_cert *y = *(const struct config_cert *const *)b;
-	int order = strcmp(x->chain, y->chain);
-
-	/* They stand in one array, in the order of the file. */
-	return order ? order : (x > y) - (x < y);
-}
-
-/* By their chains, users and metrics tell certificates from each other. */
-static void check_chains(struct config_reader *r)
-{
-	const struct config *config = r->config;
-	const struct config_cert **sorted =
-		calloc(config->n_certs + 1, sizeof(struct config_cert *));
-	yaml_mark_t mark = { 0 };
-	size_t i, n = 0;
-
-	r->no_memory |= !sorted;
-	for (i = 0; sorted && i < config->n_certs; i++)
-		if (config->certs[i].chain)
-			sorted[n++] = &config->certs[i];
-	if (n)
-		qsort(sorted, n, sizeof(*sorted), by_chain);
-	for (i = 1; i < n && !config_too_many_errors(r); i++) {
-		if (strcmp(sorted[i - 1]->chain, sorted[i]->chain))
-			continue;
-		mark.line = sorted[i]->mark.line - 1;
-		mark.column = sorted[i]->mark.column - 1;
-		config_error(r, &mark, "chain", "expected a file that the "
-			     "certificate on line %u does not name, found the "
-			     "same", sorted[i - 1]->mark.line);
-	}
-	free(sorted);
-}
-
 static void read_document(struct config_reader *r, const char *text, size_t len)
 {
 	static const yaml_mark_t start;
@@ -159,7 +122,6 @@ static void read_document(struct config_reader *r, const char *text, size_t len)
 			     "expected a mapping of keys, found an empty file");
 	} else {
 		config_read_mapping(r, "YAML", &config_keys, root, r->config);
-		check_chains(r);
 		check_end(r, &parser, text, len);
 	}
 	yaml_document_delete(&document);
@@ -176,6 +138,7 @@ struct config *config_parse(const char *file, const char *text, size_t len,
 	r.no_memory = !r.config || !(r.config->file = strdup(file));
 	if (!r.no_memory)
 		read_document(&r, text, len);
+	free(r.names);
 	config_print_errors(&r, errors);
 	if (!r.no_memory && !r.n_errors)
 		return r.config;
@@ -252,14 +215,40 @@ static void free_rules(struct config_rule *rules, size_t n)
 	free(rules);
 }
 
+static void free_client(struct config_client *client)
+{
+	free(client->ca);
+	free_texts(&client->crls);
+	free_texts(&client->allow);
+}
+
+static void free_tls(struct config_tls *tls)
+{
+	size_t i;
+
+	free(tls->ciphers);
+	free(tls->ciphersuites);
+	free(tls->groups);
+	free(tls->signature_algorithms);
+	for (i = 0; i < tls->n_options; i++) {
+		free(tls->options[i].name);
+		free(tls->options[i].value);
+	}
+	free(tls->options);
+}
+
 static void free_listeners(struct config_listener *listeners, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		free(listeners[i].bind);
-		free(listeners[i].alpn.wire);
 		free_rules(listeners[i].rules, listeners[i].n_rules);
+		free(listeners[i].certs);
+		free(listeners[i].alpn.wire);
+		free_client(&listeners[i].client);
+		free_tls(&listeners[i].tls);
+		free(listeners[i].accept_proxy.from.prefix);
 	}
 	free(listeners);
 }
@@ -269,8 +258,12 @@ static void free_certs(struct config_cert *certs, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
+		free(certs[i].name);
 		free(certs[i].chain);
 		free(certs[i].key);
+		free(certs[i].password_file);
+		free_client(&certs[i].client);
+		free(certs[i].alpn.wire);
 		free(certs[i].staple_file);
 		free(certs[i].issuer);
 		free(certs[i].responder);
@@ -299,6 +292,9 @@ void config_free(struct config *config)
 	free_listeners(config->listeners, config->n_listeners);
 	free_routes(config->routes, config->n_routes);
 	free_ocsp(&config->ocsp);
+	free_tls(&config->tls);
+	free(config->ticket_keys);
+	free(config->keylog);
 	free(config->control);
 	free(config->state_dir);
 	free(config->stapler_user);

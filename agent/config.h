@@ -76,8 +76,8 @@ struct config_client {
 };
 
 /*
- * What may be negotiated. A listener's keys stand before the file's, each for
- * itself; NULL and 0 are what the preset says.
+ * What may be negotiated; NULL and 0 are what the preset says. A listener's keys
+ * stand before the file's, each for itself; its struct has them all.
  */
 enum config_preset { CONFIG_PRESET_NONE, CONFIG_PRESET_MODERN,
 		     CONFIG_PRESET_INTERMEDIATE };
@@ -159,7 +159,7 @@ struct config_listener {
 	struct config_alpn alpn;
 	bool alpn_ignore;	/* none in common: go on without one */
 	struct config_client client;
-	struct config_tls tls;	/* the file's is below */
+	struct config_tls tls;	/* with what it has of the file's */
 	struct config_tcp tcp;
 	struct config_accept_proxy accept_proxy;
 	unsigned int tickets;	/* 0: no resumption */

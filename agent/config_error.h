@@ -39,6 +39,8 @@ struct config_reader {
 	const struct config_env *env;
 	yaml_document_t *document;
 	struct config *config;	/* what has been read so far */
+	const struct config_cert **names;	/* those with one, sorted */
+	size_t n_names;
 	bool no_memory;		/* set where an allocation failed */
 	size_t n_errors;
 	struct config_error errors[CONFIG_MAX_ERRORS];

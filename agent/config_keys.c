@@ -13,6 +13,7 @@
 #define MAX_CERTS 10000
 #define MAX_LISTENERS 256
 #define MAX_ROUTES 256
+#define MAX_LIMIT 10000000
 #define SECOND 1000
 #define HOUR (3600 * SECOND)
 
@@ -67,27 +68,6 @@ static CONFIG_READER(read_stapler_user)
 	config->stapler_gid = -1;
 }
 
-static CONFIG_READER(read_staple)
-{
-	static const char *const words[] = {
-		[CONFIG_STAPLE_AUTO] = "auto",
-		[CONFIG_STAPLE_MUST] = "must",
-		[CONFIG_STAPLE_OFF] = "off",
-	};
-	struct config_cert *cert = item;
-	const char *text = config_text(r, key, node, "auto, must, off or the "
-				       "path of a file");
-	size_t i;
-
-	if (!text)
-		return;
-	for (i = 0; i < LENGTH(words) && strcmp(text, words[i]); i++)
-		;
-	cert->staple = i < LENGTH(words) ? i : CONFIG_STAPLE_FILE;
-	if (cert->staple == CONFIG_STAPLE_FILE)
-		config_store_path(r, key, text, item);
-}
-
 static const char *const ktls_words[] = {
 	[CONFIG_KTLS_PREFER] = "prefer",
 	[CONFIG_KTLS_REQUIRE] = "require",
@@ -95,24 +75,30 @@ static const char *const ktls_words[] = {
 	NULL
 };
 
-static const struct config_key cert_keys[] = {
-	{ "chain", config_read_path, FIELD(config_cert, chain),
-	  .required = true },
-	{ "key", config_read_path, FIELD(config_cert, key),
-	  .required = true },
-	{ "staple", read_staple, FIELD(config_cert, staple_file),
-	  .preset = "auto" },
-	{ "issuer", config_read_path, FIELD(config_cert, issuer) },
-	{ "responder", config_read_url, FIELD(config_cert, responder) },
+static const struct config_key limit_keys[] = {
+	{ "handshakes", config_read_number, FIELD(config_limits, handshakes),
+	  .preset = "0", .min = 0, .max = MAX_LIMIT },
+	{ "handshakes_per_client", config_read_number,
+	  FIELD(config_limits, handshakes_per_client),
+	  .preset = "0", .min = 0, .max = MAX_LIMIT },
+	{ "client_prefix_v4", config_read_number,
+	  FIELD(config_limits, client_v4),
+	  .preset = "32", .min = 1, .max = 32 },
+	{ "client_prefix_v6", config_read_number,
+	  FIELD(config_limits, client_v6),
+	  .preset = "64", .min = 1, .max = 128 },
+	{ "accept_rate", config_read_number, FIELD(config_limits, accept_rate),
+	  .preset = "0", .min = 0, .max = MAX_LIMIT },
+	{ "client_hello", config_read_number,
+	  FIELD(config_limits, client_hello),
+	  .preset = "16384", .min = 512, .max = 131072 },
 };
 
-static const struct config_table cert_table = {
-	.keys = cert_keys, .n_keys = LENGTH(cert_keys),
-	.size = sizeof(struct config_cert),
-	.mark = offsetof(struct config_cert, mark),
+static const struct config_table limits_table = {
+	.keys = limit_keys, .n_keys = LENGTH(limit_keys),
 };
 
-/* Routes stand before listeners, which name them. */
+/* Listeners stand behind what they name, and what they inherit from. */
 static const struct config_key file_keys[] = {
 	{ "workers", config_read_workers, FIELD(config, workers),
 	  .preset = "auto", .min = 1, .max = MAX_WORKERS },
@@ -131,9 +117,20 @@ static const struct config_key file_keys[] = {
 	{ "drain_timeout", config_read_duration,
 	  FIELD(config, drain_timeout_ms),
 	  .preset = "30s", .min = 0, .max = 24 * HOUR },
-	{ "certificates", config_read_list, FIELD(config, certs),
+	{ "limits", config_read_map, FIELD(config, limits),
+	  .table = &limits_table },
+	{ "tls", config_read_map, FIELD(config, tls),
+	  .table = &config_tls_keys },
+	{ "ticket_lifetime", config_read_seconds,
+	  FIELD(config, ticket_lifetime_s),
+	  .preset = "12h", .min = 1 * SECOND, .max = 7 * 24 * HOUR },
+	{ "ticket_keys", config_read_path, FIELD(config, ticket_keys) },
+	{ "keylog", config_read_path, FIELD(config, keylog) },
+	{ "watch", config_read_choice, FIELD(config, watch),
+	  .preset = "false", .words = config_bool_words },
+	{ "certificates", config_read_certs, FIELD(config, certs),
 	  .count = offsetof(struct config, n_certs), .required = true,
-	  .min = 1, .max = MAX_CERTS, .table = &cert_table },
+	  .min = 1, .max = MAX_CERTS, .table = &config_cert_keys },
 	{ "routes", config_read_list, FIELD(config, routes),
 	  .count = offsetof(struct config, n_routes), .required = true,
 	  .min = 1, .max = MAX_ROUTES, .table = &config_route_keys },

@@ -27,9 +27,9 @@ static void add_text(struct config_reader *r, const struct config_key *key,
 	}
 }
 
-CONFIG_READER(config_read_texts)
+static void read_texts(struct config_reader *r, const struct config_key *key,
+		       const yaml_node_t *node, struct config_texts *texts)
 {
-	struct config_texts *texts = config_field(key, item);
 	size_t n = config_list_length(r, key, node), i;
 	const yaml_node_t *entry;
 	char *text;
@@ -44,6 +44,32 @@ CONFIG_READER(config_read_texts)
 		if (text)
 			add_text(r, key, entry, texts, text);
 	}
+}
+
+CONFIG_READER(config_read_texts)
+{
+	read_texts(r, key, node, config_field(key, item));
+}
+
+CONFIG_READER(config_read_joined)
+{
+	struct config_texts texts = { 0 };
+	size_t i, len = 1;
+	char *joined, *end;
+
+	read_texts(r, key, node, &texts);
+	for (i = 0; i < texts.n; i++)
+		len += strlen(texts.text[i]) + 1;
+	joined = end = calloc(1, len);
+	r->no_memory |= !joined;
+	for (i = 0; i < texts.n; i++) {
+		if (joined)
+			end += sprintf(end, "%s%s", i ? ":" : "",
+				       texts.text[i]);
+		free(texts.text[i]);
+	}
+	free(texts.text);
+	*(char **)config_field(key, item) = joined;
 }
 
 CONFIG_READER(config_read_flags)

@@ -227,15 +227,14 @@ const yaml_node_t *config_list_item(const struct config_reader *r,
 				      list->data.sequence.items.start[i]);
 }
 
-static void set_mark(const struct config_reader *r,
-		     const struct config_table *table,
-		     const yaml_node_t *node, char *item)
+struct config_mark config_mark(const struct config_reader *r,
+			       const yaml_node_t *node)
 {
-	struct config_mark *mark = (void *)(item + table->mark);
-
-	mark->file = r->config->file;
-	mark->line = node->start_mark.line + 1;
-	mark->column = node->start_mark.column + 1;
+	return (struct config_mark){
+		.file = r->config->file,
+		.line = node->start_mark.line + 1,
+		.column = node->start_mark.column + 1,
+	};
 }
 
 void config_read_list(struct config_reader *r, const struct config_key *key,
@@ -257,7 +256,8 @@ void config_read_list(struct config_reader *r, const struct config_key *key,
 	memcpy((char *)item + key->offset, &items, sizeof(items));
 	for (i = 0; i < n && !config_too_many_errors(r); i++) {
 		entry = config_list_item(r, node, i);
-		set_mark(r, table, entry, items + i * table->size);
+		*(struct config_mark *)(items + i * table->size +
+					table->mark) = config_mark(r, entry);
 		config_read_mapping(r, key->name, table, entry,
 				    items + i * table->size);
 		*count = i + 1;

@@ -64,10 +64,12 @@ struct config_table {
 
 /* The keys of the whole file: config_keys.c; others: in the file of the name */
 extern const struct config_table config_keys;
+extern const struct config_table config_cert_keys;
 extern const struct config_table config_listener_keys;
 extern const struct config_table config_ocsp_keys;
 extern const struct config_table config_route_keys;
 extern const struct config_table config_rule_keys;
+extern const struct config_table config_tls_keys;
 
 /* A mapping of the file; keys and values are in the table's order. */
 struct config_mapping {
@@ -99,6 +101,8 @@ void config_read_optional(struct config_reader *r,
 			  const struct config_key *key,
 			  const yaml_node_t *node, void *item);
 
+struct config_mark config_mark(const struct config_reader *r,
+			       const yaml_node_t *node);
 /* config_list_length - within @key's limits; 0 after complaining, or if so */
 size_t config_list_length(struct config_reader *r,
 			  const struct config_key *key,

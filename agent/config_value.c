@@ -206,6 +206,8 @@ CONFIG_READER(config_read_word)
 		memcpy(config_field(key, item), &i, sizeof(i));
 }
 
+const char *const config_bool_words[] = { "false", "true", NULL };
+
 CONFIG_READER(config_read_choice)
 {
 	unsigned int i;
@@ -224,6 +226,14 @@ char *config_path(struct config_reader *r, const char *path)
 		return whole;
 	r->no_memory = true;
 	return NULL;
+}
+
+char *config_path_entry(struct config_reader *r, const struct config_key *key,
+			const yaml_node_t *node)
+{
+	const char *path = config_text(r, key, node, "a path");
+
+	return path ? config_path(r, path) : NULL;
 }
 
 void config_store_path(struct config_reader *r, const struct config_key *key,

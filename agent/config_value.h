@@ -24,6 +24,7 @@ CONFIG_READER(config_read_uid);		/* uid_t, number or account */
 CONFIG_READER(config_read_gid);		/* gid_t, number or group */
 /* In config_list.c */
 CONFIG_READER(config_read_texts);	/* struct config_texts, each once */
+CONFIG_READER(config_read_joined);	/* char *, the same, ':' between them */
 CONFIG_READER(config_read_flags);	/* unsigned int, bit by key->words */
 CONFIG_READER(config_read_alpn);	/* struct config_alpn, names */
 #define CONFIG_MAX_PROTOCOLS 32767	/* of them: in 65535 bytes */
@@ -33,6 +34,11 @@ CONFIG_READER(config_read_bind);
 CONFIG_READER(config_read_socket);
 /* In config_rules.c: unsigned int, index of a route, or CONFIG_DENY */
 CONFIG_READER(config_read_route);
+/* In config_cert.c: of the file, and of a listener */
+CONFIG_READER(config_read_certs);
+CONFIG_READER(config_read_cert_names);
+/* In config_tls.c */
+CONFIG_READER(config_read_version);	/* uint16_t, KTLS_TLS12, KTLS_TLS13 */
 /* In config_prefix.c */
 CONFIG_READER(config_read_prefixes);	/* struct config_prefixes */
 /* In config_url.c */
@@ -46,8 +52,36 @@ static inline void *config_field(const struct config_key *key, void *item)
 	return (char *)item + key->offset;
 }
 
+/* The keys of struct config_client, which is the field @client. */
+#define CONFIG_CLIENT_KEYS(type)					\
+	{ "client_ca", config_read_path, FIELD(type, client.ca) },	\
+	{ "client_verify", config_read_word, FIELD(type, client.verify), \
+	  .words = config_verify_words },				\
+	{ "client_depth", config_read_number, FIELD(type, client.depth), \
+	  .preset = "4", .min = 0, .max = 16 },				\
+	{ "client_crl", config_read_texts, FIELD(type, client.crls),	\
+	  .min = 1, .max = 1000, .entry = config_path_entry },		\
+	{ "crl_expired", config_read_choice,				\
+	  FIELD(type, client.crl_expired_warn),				\
+	  .preset = "fail", .words = config_crl_expired_words },	\
+	{ "client_allow", config_read_texts, FIELD(type, client.allow),	\
+	  .min = 1, .max = 1000, .entry = config_allow }
+
+extern const char *const config_verify_words[], *const
+	config_crl_expired_words[];
+extern const char *const config_bool_words[];	/* of a choice: true, false */
+
 /* config_path - @path relative to the file, to be freed */
 char *config_path(struct config_reader *r, const char *path);
+/* For lists of texts. */
+char *config_path_entry(struct config_reader *r, const struct config_key *key,
+			const yaml_node_t *node);
+char *config_allow(struct config_reader *r, const struct config_key *key,
+		   const yaml_node_t *node);
+/* config_finish_client - for tables with CONFIG_CLIENT_KEYS */
+void config_finish_client(struct config_reader *r,
+			  const struct config_mapping *m,
+			  struct config_client *client);
 /* config_store_path - into the key's field, relative to the file */
 void config_store_path(struct config_reader *r, const struct config_key *key,
 		       const char *path, void *item);

@@ -16,12 +16,27 @@ static const char every_key[] =
 	"drain_timeout: 2m\n"
 	"stapler_user: root\n"
 	"state_dir: state\n"
+	"limits:\n"
+	"  handshakes: 1\n"
+	"  handshakes_per_client: 2\n"
+	"  client_prefix_v4: 24\n"
+	"  client_prefix_v6: 56\n"
+	"  accept_rate: 3\n"
+	"  client_hello: 131072\n"
+	"ticket_lifetime: 168h\n"
+	"ticket_keys: tickets\n"
+	"keylog: /tmp/secrets\n"
+	"watch: true\n"
 	"certificates:\n"
 	"  - chain: /pki/a.pem\n"
 	"    key: sub/a.key\n"
 	"    staple: a.der\n"
 	"    issuer: ca.pem\n"
 	"    responder: http://r.example/a?b\n"
+	"    name: a\n"
+	"    key_password_file: a.txt\n"
+	"    alpn: [h3]\n"
+	"    min_version: 1.3\n"
 	"  - {chain: b.pem, key: b.key, staple: must}\n"
 	"  - {chain: c.pem, key: c.key, staple: off}\n"
 	"  - {chain: d.pem, key: d.key, staple: ./auto}\n"
@@ -43,8 +58,12 @@ static const char every_key[] =
 	"    mode: 0640\n"
 	"    allow_uids: [www, 1234]\n"
 	"    queue: 32\n"
-	"    no_consumer: hold\n"
+	"    no_consumer: refuse\n"
+	"    tell: [client_certificate, tls_exporter,\n"
+	"      tls_server_end_point]\n"
 	"    hold_timeout: 1h\n"
+	"  - {name: raw, handoff: raw, tls: passthrough}\n"
+	"  - {name: ja4, handoff: ja4, tell: [ja4]}\n"
 	"ocsp:\n"
 	"  timeout: 1500ms\n"
 	"  min_interval: 1m\n"
@@ -78,6 +97,16 @@ Test(agent_config, fills_in_every_default_of_the_file)
 	cr_expect_str_eq(c->control, "/run/ktlsd/control.sock");
 	cr_expect_eq(c->handshake_timeout_ms, 10000);
 	cr_expect_eq(c->drain_timeout_ms, 30000);
+	cr_expect_eq(c->limits.handshakes, 0);
+	cr_expect_eq(c->limits.handshakes_per_client, 0);
+	cr_expect_eq(c->limits.client_v4, 32);
+	cr_expect_eq(c->limits.client_v6, 64);
+	cr_expect_eq(c->limits.accept_rate, 0);
+	cr_expect_eq(c->limits.client_hello, 16384);
+	cr_expect_eq(c->ticket_lifetime_s, 43200);
+	cr_expect_null(c->ticket_keys);
+	cr_expect_null(c->keylog);
+	cr_expect_not(c->watch);
 	cr_expect_eq(c->n_certs, 1);
 	cr_expect_eq(c->n_listeners, 1);
 	cr_expect_eq(c->n_routes, 1);
@@ -94,6 +123,10 @@ Test(agent_config, fills_in_every_default_of_the_items)
 	cr_expect_null(c->certs[0].staple_file);
 	cr_expect_null(c->certs[0].issuer);
 	cr_expect_null(c->certs[0].responder);
+	cr_expect_null(c->certs[0].name);
+	cr_expect_null(c->certs[0].password_file);
+	cr_expect_eq(c->certs[0].alpn.len, 0);
+	cr_expect_eq(c->certs[0].min_version, 0);
 	cr_expect_str_eq(c->listeners[0].bind, "*:443");
 	cr_expect_eq(c->listeners[0].route, 0);
 	cr_expect_null(c->listeners[0].alpn.wire);
@@ -154,6 +187,16 @@ Test(agent_config, takes_every_key_of_the_file)
 	cr_expect_str_eq(c->stapler_user, "root");
 	cr_expect_eq(c->stapler_uid, 0);
 	cr_expect_str_eq(c->state_dir, "etc/state");
+	cr_expect_eq(c->limits.handshakes, 1);
+	cr_expect_eq(c->limits.handshakes_per_client, 2);
+	cr_expect_eq(c->limits.client_v4, 24);
+	cr_expect_eq(c->limits.client_v6, 56);
+	cr_expect_eq(c->limits.accept_rate, 3);
+	cr_expect_eq(c->limits.client_hello, 131072);
+	cr_expect_eq(c->ticket_lifetime_s, 604800);
+	cr_expect_str_eq(c->ticket_keys, "etc/tickets");
+	cr_expect_str_eq(c->keylog, "/tmp/secrets");
+	cr_expect(c->watch);
 	config_free(c);
 }
 
@@ -168,6 +211,10 @@ Test(agent_config, takes_every_key_of_certificates)
 	cr_expect_str_eq(c->certs[0].staple_file, "etc/a.der");
 	cr_expect_str_eq(c->certs[0].issuer, "etc/ca.pem");
 	cr_expect_str_eq(c->certs[0].responder, "http://r.example/a?b");
+	cr_expect_str_eq(c->certs[0].name, "a");
+	cr_expect_str_eq(c->certs[0].password_file, "etc/a.txt");
+	cr_expect_eq(c->certs[0].alpn.len, 3);
+	cr_expect_eq(c->certs[0].min_version, 0x0304);
 	cr_expect_eq(c->certs[1].staple, CONFIG_STAPLE_MUST);
 	cr_expect_null(c->certs[1].staple_file);
 	cr_expect_eq(c->certs[2].staple, CONFIG_STAPLE_OFF);
@@ -205,7 +252,7 @@ Test(agent_config, takes_every_key_of_listeners_and_routes)
 	struct config_route *r = &c->routes[1];
 
 	cr_assert_eq(c->n_listeners, 2);
-	cr_assert_eq(c->n_routes, 2);
+	cr_assert_eq(c->n_routes, 4);
 	cr_expect_eq(l->route, 1);
 	cr_expect_eq(c->listeners[1].route, 0);
 	cr_assert_eq(l->alpn.len, 12);
@@ -220,6 +267,14 @@ Test(agent_config, takes_every_key_of_listeners_and_routes)
 	cr_expect_eq(r->allow_uids[1], 1234);
 	cr_expect_eq(r->queue, 32);
 	cr_expect_eq(r->hold_timeout_ms, 3600000);
+	cr_expect(r->refuse);
+	cr_expect_not(r->passthrough);
+	cr_expect_eq(r->tell, CONFIG_TELL_CLIENT_CERT | CONFIG_TELL_EXPORTER |
+		     CONFIG_TELL_END_POINT);
+	cr_expect(c->routes[2].passthrough);
+	cr_expect_not(c->routes[2].refuse);
+	cr_expect_eq(c->routes[2].tell, 0);
+	cr_expect_eq(c->routes[3].tell, CONFIG_TELL_JA4);
 	config_free(c);
 }
 
@@ -228,11 +283,11 @@ Test(agent_config, remembers_where_each_item_stands)
 	struct config *c = case_good(every_key);
 
 	cr_expect_eq(c->certs[0].mark.file, c->file);
-	cr_expect_eq(c->certs[0].mark.line, 10);
+	cr_expect_eq(c->certs[0].mark.line, 21);
 	cr_expect_eq(c->certs[0].mark.column, 5);
-	cr_expect_eq(c->listeners[1].mark.line, 24);
-	cr_expect_eq(c->routes[1].mark.line, 29);
-	cr_expect_eq(c->ocsp.responders[1].mark.line, 52);
+	cr_expect_eq(c->listeners[1].mark.line, 39);
+	cr_expect_eq(c->routes[1].mark.line, 44);
+	cr_expect_eq(c->ocsp.responders[1].mark.line, 71);
 	cr_expect_eq(c->ocsp.responders[1].mark.column, 7);
 	config_free(c);
 }
@@ -269,29 +324,6 @@ Test(agent_config, follows_anchors)
 
 	cr_expect_eq(c->listeners[1].alpn.len, 3);
 	config_free(c);
-}
-
-Test(agent_config, refuses_a_chain_that_comes_twice)
-{
-	static const struct config_case cases[] = {
-		{ ROUTES LISTENERS "certificates:\n"
-		  "- {chain: b, key: k}\n"
-		  "- {chain: a, key: k}\n"
-		  "-  {chain: b, key: l}\n"
-		  "- {chain: c, key: k}\n"
-		  "- {chain: b, key: m}\n",
-		  "etc/f:6:4: chain: expected a file that the certificate on "
-		  "line 4 does not name, found the same\n"
-		  "etc/f:8:3: chain: expected a file that the certificate on "
-		  "line 6 does not name, found the same\n" },
-		{ ROUTES LISTENERS "certificates:\n"
-		  "- {key: k}\n"
-		  "- {key: k}\n",
-		  "etc/f:4:3: chain: expected this key here, found none\n"
-		  "etc/f:5:3: chain: expected this key here, found none\n" },
-	};
-
-	CASE_ALL_BAD(cases);
 }
 
 Test(agent_config, refuses_what_is_no_single_yaml_document)

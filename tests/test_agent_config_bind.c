@@ -127,6 +127,41 @@ Test(agent_config_bind, refuses_listeners_that_take_the_same_address)
 		expect_pair(cases[i].first, cases[i].second, cases[i].clash);
 }
 
+Test(agent_config_bind, lets_ipv4_go_elsewhere_where_it_takes_ipv6_only)
+{
+	struct config *config = case_good(CERTIFICATES ROUTES "listeners:\n"
+		"- {bind: '[::]:1', v6only: true, route: web}\n"
+		"- {bind: '0.0.0.0:1', route: web}\n"
+		"- {bind: '127.0.0.1:2', route: web}\n"
+		"- {bind: '[::]:2', v6only: true, route: web}\n");
+
+	cr_expect(config->listeners[0].v6only);
+	cr_expect_not(config->listeners[1].v6only);
+	config_free(config);
+}
+
+Test(agent_config_bind, refuses_addresses_that_are_not_of_ipv6_only)
+{
+	static const struct config_case cases[] = {
+#define V6ONLY(bind) CERTIFICATES ROUTES \
+	"listeners: [{v6only: true, route: web, bind: '" bind "'}]\n"
+#define REFUSED(bind) "etc/f:3:46: bind: expected an IPv6 address such as " \
+	"\"[::]:443\", since v6only is true, found \"" bind "\"\n"
+		{ V6ONLY("*:1"), REFUSED("*:1") },
+		{ V6ONLY("0.0.0.0:1"), REFUSED("0.0.0.0:1") },
+		{ V6ONLY("[::ffff:127.0.0.1]:1"),
+		  REFUSED("[::ffff:127.0.0.1]:1") },
+		{ V6ONLY("unix:a"), REFUSED("unix:a") },
+		{ CERTIFICATES ROUTES "listeners:\n"
+		  "- {bind: '[::]:1', v6only: true, route: web}\n"
+		  "- {bind: '[::1]:1', route: web}\n",
+		  "etc/f:5:10: bind: expected an address that the listener on "
+		  "line 4 does not take, found \"[::1]:1\"\n" },
+	};
+
+	CASE_ALL_BAD(cases);
+}
+
 Test(agent_config_bind, takes_a_path)
 {
 	struct config *config = case_good(CERTIFICATES ROUTES

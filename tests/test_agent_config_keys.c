@@ -147,6 +147,25 @@ Test(agent_config_keys, checks_the_range_of_each_number)
 		  "listeners: [{bind: '*:1', route: web, backlog: 0}]\n",
 		  "etc/f:3:48: backlog: expected a number from 1 to 65535, "
 		  "found \"0\"\n" },
+		{ "limits: {handshakes: 10000001, handshakes_per_client: -1, "
+		  "accept_rate: 10000001, client_prefix_v4: 33,\n"
+		  "  client_prefix_v6: 0, client_hello: 511}\n" REST,
+		  "etc/f:1:22: handshakes: expected a number from 0 to "
+		  "10000000, found \"10000001\"\n"
+		  "etc/f:1:55: handshakes_per_client: expected a number from 0 "
+		  "to 10000000, found \"-1\"\n"
+		  "etc/f:1:72: accept_rate: expected a number from 0 to "
+		  "10000000, found \"10000001\"\n"
+		  "etc/f:1:100: client_prefix_v4: expected a number from 1 to "
+		  "32, found \"33\"\n"
+		  "etc/f:2:21: client_prefix_v6: expected a number from 1 to "
+		  "128, found \"0\"\n"
+		  "etc/f:2:38: client_hello: expected a number from 512 to "
+		  "131072, found \"511\"\n" },
+		{ "ticket_lifetime: 169h\nwatch: yes\n" REST,
+		  "etc/f:1:18: ticket_lifetime: expected a duration from 1s to "
+		  "168h, found \"169h\"\n"
+		  "etc/f:2:8: watch: expected false or true, found \"yes\"\n" },
 		{ ROUTE("queue: 0"),
 		  "etc/f:3:41: queue: expected a number from 1 to 65536, found "
 		  "\"0\"\n" },

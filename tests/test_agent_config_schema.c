@@ -27,8 +27,8 @@ Test(agent_config_schema, suggests_the_key_that_was_meant)
 }
 
 #define KEYS "workers, user, stapler_user, ktls, state_dir, control, " \
-	"handshake_timeout, drain_timeout, certificates, routes, listeners, " \
-	"ocsp"
+	"handshake_timeout, drain_timeout, limits, tls, ticket_lifetime, " \
+	"ticket_keys, keylog, watch, certificates, routes, listeners, ocsp"
 
 Test(agent_config_schema, lists_the_keys_when_none_is_near)
 {
@@ -115,7 +115,6 @@ Test(agent_config_schema, names_every_key_that_is_missing)
 		{ "certificates: [{staple: off}]\nroutes: [{}]\n"
 		  "listeners: [{tickets: 1}]\n",
 		  "etc/f:1:16: chain: expected this key here, found none\n"
-		  "etc/f:1:16: key: expected this key here, found none\n"
 		  "etc/f:2:10: name: expected this key here, found none\n"
 		  "etc/f:2:10: handoff: expected this key here, found none\n"
 		  "etc/f:3:13: bind: expected this key here, found none\n"

@@ -73,6 +73,18 @@ done
 cp "$PKI/ca.pem" "$DIR/etc/root.pem"
 cp "$PKI/ca.pem" "$DIR/etc/ca.pem"
 cp "$PKI/good.der" "$DIR/etc/other.der"
+cp "$PKI/ca.pem" "$DIR/etc/clients.pem"
+echo passphrase >"$DIR/etc/site.txt"
+for _ in 1 2 3; do
+	openssl rand -base64 80 | tr -d '\n'
+	echo
+done >"$DIR/etc/tickets.txt"
+printf '%s\n' '[ca]' 'default_ca = ca' "database = $DIR/etc/index" \
+	'default_md = sha256' 'default_crl_days = 30' >"$DIR/etc/ca.cnf"
+: >"$DIR/etc/index"
+openssl ca -gencrl -config "$DIR/etc/ca.cnf" -cert "$PKI/ca.pem" \
+	-keyfile "$PKI/ca.key" -out "$DIR/etc/clients.crl" 2>"$DIR/ca.log" ||
+	bail "openssl ca: $(<"$DIR/ca.log")"
 for file in "$DIR"/etc/example-*; do
 	sed -i '/user: ktlsd/d; $a user: nobody\nstapler_user: nobody' "$file"
 	check "the manual's ${file##*/} is right" ktlsd -t -c "$file"
