@@ -38,6 +38,25 @@ struct hs_info {
 void hs_get_info(const struct hs *hs, struct hs_info *info);
 
 /*
+ * hs_exporter - the channel binding tls-exporter (RFC 9266), after HS_DONE and
+ * before hs_keys()
+ * Returns 0; -ENOTSUP: the client does TLS 1.2 without extended_master_secret
+ * (RFC 7627), so that it would bind nothing; -EIO: not done, or libssl fails.
+ */
+int hs_exporter(struct hs *hs, uint8_t out[static 32]);
+
+#define HS_END_POINT_MAX 64
+/*
+ * hs_end_point - the channel binding tls-server-end-point (RFC 5929 4.1), after
+ * HS_DONE: a digest of the certificate that was sent
+ * @len: gets its length, bytes
+ * Returns 0; -ENOTSUP: it is not defined for that certificate's signature, by
+ * Ed25519; -ENODATA: the session was resumed, and nobody knows any more; -EIO.
+ */
+int hs_end_point(struct hs *hs, uint8_t out[static HS_END_POINT_MAX],
+		 size_t *len);
+
+/*
  * hs_ja4 - the client's fingerprint: 36 characters; "" without hs_config's ja4,
  * before the first ClientHello, and for one that is far from any client's. Lives
  * as long as @hs, which need not be done
