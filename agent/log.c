@@ -9,6 +9,12 @@
 #include <unistd.h>
 
 enum log_level log_level = LOG_L_INFO;
+static FILE *copy;
+
+void log_copy(FILE *to)
+{
+	copy = to;
+}
 
 static size_t print_prefix(char *line, size_t size, enum log_level level)
 {
@@ -42,13 +48,13 @@ void log_line(enum log_level level, const char *format, ...)
 {
 	int saved = errno;
 	char line[1024];
-	size_t len, i;
+	size_t len, text, i;
 	va_list ap;
 	int n;
 
 	if (level > log_level)
 		return;
-	len = print_prefix(line, sizeof(line), level);
+	text = len = print_prefix(line, sizeof(line), level);
 	va_start(ap, format);
 	n = vsnprintf(line + len, sizeof(line) - len, format, ap);
 	va_end(ap);
@@ -61,5 +67,7 @@ void log_line(enum log_level level, const char *format, ...)
 			line[i] = '?';
 	line[len++] = '\n';
 	write_line(line, len);
+	if (copy && level == LOG_L_ERROR)
+		fwrite(line + text, 1, len - text, copy);
 	errno = saved;
 }

@@ -6,6 +6,8 @@
 #ifndef AGENT_LOG_H
 #define AGENT_LOG_H
 
+#include <stdio.h>
+
 enum log_level { LOG_L_ERROR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
 
 /* Lines above this level are dropped; LOG_L_INFO at start. */
@@ -19,6 +21,12 @@ extern enum log_level log_level;
  */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * log_copy - write what errors say to @to, too: a line each, without time and
+ * level; NULL: no more
+ */
+void log_copy(FILE *to);
 
 #define log_error(...) log_line(LOG_L_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_L_WARN, __VA_ARGS__)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -8,13 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "certs.h"
 #include "config.h"
-#include "ktls/install.h"
+#include "generation.h"
 #include "log.h"
 #include "master.h"
 #include "stapler.h"
-#include "staples.h"
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
@@ -44,53 +41,18 @@ static int usage(void)
 	return EXIT_USAGE;
 }
 
-static const char *why_unsupported(int error)
+static int run(const char *file, bool test)
 {
-	if (error == -ENOENT)
-		return "the kernel has no tls module loaded: modprobe tls";
-	return error ? strerror(-error) :
-	       "it has the tls module, but none of its ciphers";
-}
+	struct config *config = config_load(file, stderr);
+	struct generation *first =
+		config ? generation_new(config, NULL) : NULL;
 
-/*
- * What to offload. Returns false when the configuration asks for more than
- * the kernel can.
- */
-static bool find_support(const struct config *config,
-			 struct ktls_support *support)
-{
-	int err;
-
-	*support = (struct ktls_support){ 0 };
-	if (config->ktls == CONFIG_KTLS_OFF)
-		return true;
-	err = ktls_probe(support);
-	if (err)
-		support->error = err;
-	if (support->pairs)
-		return true;
-	log_line(config->ktls == CONFIG_KTLS_REQUIRE ? LOG_L_ERROR :
-		 LOG_L_WARN, "event=ktls_unavailable error=\"%s\"%s",
-		 why_unsupported(support->error),
-		 config->ktls == CONFIG_KTLS_REQUIRE ? " ktls=require" :
-		 " effect=\"every connection is relayed in user space\"");
-	return config->ktls != CONFIG_KTLS_REQUIRE;
-}
-
-static int run(const struct config *config, bool test)
-{
-	struct ktls_support support;
-	struct certs *certs;
-	int status = 1;
-
-	if (!find_support(config, &support))
+	if (!first)
 		return 1;
-	certs = certs_load(config, support.pairs ? support.pairs :
-			   KTLS_ALL_PAIRS);
-	if (certs && staples_check(config, certs))
-		status = test ? 0 : master_run(config, certs, &support);
-	certs_free(certs);
-	return status;
+	if (!test)
+		return master_run(file, first);
+	generation_free(first);
+	return 0;
 }
 
 /* What master executes; of no use to anybody else. */
@@ -110,9 +72,8 @@ static int run_stapler(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *file = NULL;
-	struct config *config;
 	bool test = false;
-	int c, status;
+	int c;
 
 	if (!fill_standard())
 		return 1;
@@ -133,10 +94,5 @@ int main(int argc, char **argv)
 	}
 	if (!file || optind != argc)
 		return usage();
-	config = config_load(file, stderr);
-	if (!config)
-		return 1;
-	status = run(config, test);
-	config_free(config);
-	return status;
+	return run(file, test);
 }

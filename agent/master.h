@@ -6,18 +6,15 @@
 #ifndef AGENT_MASTER_H
 #define AGENT_MASTER_H
 
-#include "certs.h"
-#include "config.h"
-#include "ktls/install.h"
+#include "generation.h"
 
 /*
  * master_run - serve until told to stop by SIGTERM or SIGINT
- * @certs:   as loaded; borrowed
- * @support: what the kernel can; pairs 0: every connection is relayed
+ * @file:  the configuration, read again at SIGHUP
+ * @first: what it said at the start; taken
  * Logs what goes wrong. Returns the process's exit status; never returns
  * twice, although it forks: workers end in it.
  */
-int master_run(const struct config *config, struct certs *certs,
-	       const struct ktls_support *support);
+int master_run(const char *file, struct generation *first);
 
 #endif

@@ -51,7 +51,8 @@ bool staples_check(const struct config *config, const struct certs *certs)
 	return false;
 }
 
-struct staples *staples_new(const struct staples_setup *setup)
+struct staples *staples_new(const struct staples_setup *setup,
+			    const struct staples *previous)
 {
 	const struct certs *certs = setup->certs;
 	struct staples *s = calloc(1, sizeof(*s));
@@ -75,7 +76,10 @@ struct staples *staples_new(const struct staples_setup *setup)
 		s->list.item[i].cert = certs->slots[i].cert;
 		s->list.item[i].depth = certs->slots[i].depth;
 	}
-	return s;
+	if (!previous || !staples_inherit(s, previous))
+		return s;
+	staples_free(s);
+	return NULL;
 }
 
 void staples_free(struct staples *s)
@@ -259,7 +263,7 @@ uint64_t staples_tick(struct staples *s, uint64_t now)
 			kill(s->child.pid, SIGKILL);
 		return now < s->kill_ms ? s->kill_ms : now + STAPLER_STOP_MS;
 	}
-	if (!s->list.n)
+	if (!s->list.n || s->follows)
 		return UINT64_MAX;
 	if (!s->settle_by_ms)
 		begin_wait(s, now);

@@ -41,9 +41,24 @@ struct staples_setup {
  */
 bool staples_check(const struct config *config, const struct certs *certs);
 
-/* NULL when out of memory. Nothing runs before the first staples_tick(). */
-struct staples *staples_new(const struct staples_setup *setup);
+/*
+ * staples_new - NULL when out of memory
+ * @previous: whose place it is to take later, or NULL. Of certificates that are
+ *            there, too, it has what that one knows; they are not waited for.
+ *            Where slots and options are the same it waits for that one's
+ *            stapler, else it will start one of its own.
+ * Nothing runs before the first staples_tick().
+ */
+struct staples *staples_new(const struct staples_setup *setup,
+			    const struct staples *previous);
 void staples_free(struct staples *staples);	/* takes NULL */
+
+/*
+ * staples_take_over - take @previous' place, that of staples_new()
+ * With its stapler, and what that found since, which is said with
+ * setup->changed; or else that stapler is stopped. @previous counts no more.
+ */
+void staples_take_over(struct staples *staples, struct staples *previous);
 
 /* What workers are to have, by slot; lives as long as @staples. */
 const struct delivery_list *staples_list(const struct staples *staples);
@@ -51,7 +66,7 @@ const struct delivery_list *staples_list(const struct staples *staples);
 /*
  * staples_settled - may ktlsd begin to listen?
  * Once what was stored is here, and each slot has a staple, or (unless it must
- * have one) its first attempt is over; in any case after ocsp.start_wait, unless
+ * have one) its first attempt is over. In any case after ocsp.start_wait, unless
  * what was stored is still coming, and then after a minute. Logs, once, when
  * that was too short.
  */

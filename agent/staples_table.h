@@ -57,6 +57,7 @@ struct staples {
 	struct staple *staple;		/* as many */
 	struct state_dir folder;
 
+	bool follows;			/* the stapler is still previous' */
 	bool talking;			/* its socket is open and in order */
 	bool stopping;
 	bool renewing;			/* it is to end for the next one */
@@ -77,6 +78,9 @@ struct staples {
 	uint64_t failures[FETCH_RESULTS];
 	uint8_t buf[STAPLE_MSG_MAX];
 };
+
+/* staples_inherit - as staples_new() says; 0 or -ENOMEM */
+int staples_inherit(struct staples *staples, const struct staples *previous);
 
 /* staples_speak - tell the stapler what there is to tell, and room for */
 void staples_speak(struct staples *staples);

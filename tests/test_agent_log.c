@@ -123,3 +123,20 @@ Test(log, goes_on_when_nobody_reads_it, .timeout = 3)
 	log_error("event=test");
 	dup2(old_stderr, STDERR_FILENO);
 }
+
+Test(log, copies_errors_without_time_and_level)
+{
+	char text[256];
+	FILE *to = fmemopen(text, sizeof(text), "w");
+
+	start();
+	log_copy(to);
+	log_error("event=one");
+	log_warn("event=two");
+	log_error("event=three error=\"a\nb\"");
+	log_copy(NULL);
+	log_error("event=four");
+	fclose(to);
+	cr_expect(strstr(logged(), "event=four"));
+	cr_expect_str_eq(text, "event=one\nevent=three error=\"a?b\"\n");
+}

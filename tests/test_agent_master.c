@@ -19,37 +19,11 @@ TestSuite(master, .timeout = 60);
 
 #define WORKERS 2
 
-static char dir[32], state[64], control_path[64], handoff[64];
-static struct config_cert config_cert;
-static struct config_route route = {
-	.name = (char *)"web", .handoff = handoff, .mode = 0600, .queue = 64,
-	.hold_timeout_ms = 60000,
-};
-static struct config_listener listener = { .bind = (char *)"here",
-					   .backlog = 64 };
-static struct config config = {
-	.workers = WORKERS,
-	.user = (char *)"nobody", .uid = CASE_NOBODY, .gid = CASE_NOBODY,
-	.stapler_user = (char *)"nobody",
-	.state_dir = state,
-	.control = control_path,
-	.ktls = CONFIG_KTLS_OFF,
-	.handshake_timeout_ms = 5000,
-	.drain_timeout_ms = 100,
-	.certs = &config_cert, .n_certs = 1,
-	.listeners = &listener, .n_listeners = 1,
-	.routes = &route, .n_routes = 1,
-	.ocsp = { .timeout_ms = 1000, .min_interval_s = 1,
-		  .max_interval_s = 60, .start_wait_ms = 20000, .per_host = 1 },
-};
-static struct certs_slot slot = {
-	.name = (char *)"localhost", .urls = (char *)"http://a/",
-	.urls_len = 10,
-};
+static char dir[32], socket_path[64], file_path[64];
 static struct duo duo;
-static struct certs certs = { &duo.cert, 1, &duo.ctx, 1, &slot, 1, NULL };
 static struct sockaddr_in bound;
 static int port_fd;
+static unsigned int n_workers = WORKERS;
 static pid_t pid;
 
 /* Staples are "response 1", "response 2" ..., each good for longer. */
@@ -120,33 +94,53 @@ static void take_port(void)
 	setsockopt(port_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	cr_assert_eq(bind(port_fd, (void *)&bound, len), 0);
 	cr_assert_eq(getsockname(port_fd, (void *)&bound, &len), 0);
-	memcpy(&listener.addr, &bound, len);
-	listener.addr_len = len;
+}
+
+/* @role: of the stapler, see play(); @more: lines at the end */
+static void write_config(const char *role, const char *more)
+{
+	FILE *file = fopen(file_path, "w");
+
+	cr_assert(file);
+	fprintf(file, "workers: %u\nuser: nobody\nstapler_user: nobody\n"
+		"ktls: off\nhandshake_timeout: 5s\ncontrol: %s\n%s%s"
+		"ocsp: {timeout: 1s, start_wait: 20s%s%s}\n"
+		"certificates:\n"
+		"  - {chain: %s, key: %s, responder: \"http://a/\"}\n"
+		"listeners:\n"
+		"  - {bind: \"127.0.0.1:%u\", route: web, backlog: 64}\n"
+		"routes:\n"
+		"  - {name: web, handoff: %s/web, queue: 64}\n%s",
+		n_workers, socket_path,
+		strstr(more, "drain_timeout") ? "" : "drain_timeout: 100ms\n",
+		strstr(more, "state_dir") ? "" : "state_dir: state\n", role ? ", proxy: " : "",
+		role ? role : "", duo.pki.chain, duo.pki.key,
+		ntohs(bound.sin_port), dir, more);
+	cr_assert_eq(fclose(file), 0);
+}
+
+static int run_master(void)
+{
+	struct config *config = config_load(file_path, stderr);
+	struct generation *first =
+		config ? generation_new(config, NULL) : NULL;
+
+	return first ? master_run(file_path, first) : 1;
 }
 
 static void start(const char *role)
 {
-	struct ktls_support support = { 0 };
-
-	config.ocsp.proxy = (char *)role;
 	case_make_dir(dir);
-	snprintf(state, sizeof(state), "%s/state", dir);
-	snprintf(control_path, sizeof(control_path), "%s/control", dir);
-	snprintf(handoff, sizeof(handoff), "%s/web", dir);
-	route.user = geteuid();
-	route.group = getegid();
-	config.stapler_uid = geteuid() ? geteuid() : CASE_NOBODY;
-	config.stapler_gid = geteuid() ? getegid() : CASE_NOBODY;
+	snprintf(socket_path, sizeof(socket_path), "%s/control", dir);
+	snprintf(file_path, sizeof(file_path), "%s/conf", dir);
 	duo_init(&duo, "P-256");
 	duo_ctx(&duo);
-	config_cert.chain = duo.pki.chain;
-	slot.der = hs_cert_der(duo.cert, 0);
-	slot.issuer = hs_cert_issuer(duo.cert, 0);
 	take_port();
+	write_config(role, "");
 	pid = fork();
 	cr_assert_geq(pid, 0);
 	if (!pid)
-		_exit(master_run(&config, &certs, &support));
+		_exit(run_master());
 }
 
 static void start_good(void)
@@ -156,7 +150,7 @@ static void start_good(void)
 
 static void start_deaf(void)
 {
-	start("deaf");
+	start("\"http://deaf:1\"");
 }
 
 /* SIGTERM ends all of it; how long that took. */
@@ -173,7 +167,9 @@ static uint64_t end(void)
 
 static void clean_up(void)
 {
-	static const char *const names[] = { "state/ocsp", "state", NULL };
+	static const char *const names[] = {
+		"state/ocsp", "state", "other/ocsp", "other", "conf", NULL
+	};
 
 	duo_fini(&duo);
 	close(port_fd);
@@ -194,7 +190,7 @@ static const char *ask(const char *request)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), i;
 	ssize_t n;
 
-	strcpy(addr.sun_path, control_path);
+	strcpy(addr.sun_path, socket_path);
 	for (i = 0; i < 2000 && connect(fd, (void *)&addr, sizeof(addr)); i++)
 		usleep(5000);
 	cr_assert_gt(send(fd, request, strlen(request), MSG_NOSIGNAL), 0);
@@ -386,5 +382,113 @@ Test(master, ends_when_it_is_told_while_it_waits, .init = start_deaf,
 	cr_expect(strstr(ask("staples\n"), " status=none "));
 	cr_expect_not(is_listening());
 	cr_expect_lt(end(), 10000);
-	cr_expect(access(control_path, F_OK));
+	cr_expect(access(socket_path, F_OK));
+}
+
+/* --- another configuration ------------------------------------------------- */
+
+static bool has_metric(const char *line)
+{
+	return strstr(ask("metrics\n"), line);
+}
+
+static void wait_until_drained(void)
+{
+	wait_for("metrics\n", "ktlsd_workers_draining 0\n");
+}
+
+Test(master, goes_on_with_staples_and_stapler_over_a_reload,
+     .init = start_good, .fini = stop)
+{
+	wait_until_serving();
+	ask("refresh\n");
+	wait_for_staple(2, "yes");
+	write_config(NULL, "drain_timeout: 50ms\n");
+	cr_expect_str_eq(ask("reload\n"), "ok generation=2 workers=2\n");
+	expect_staples("response 2");
+	cr_expect(strstr(ask("staples\n"), " status=good delivered=yes "));
+	ask("refresh\n");
+	wait_for_staple(3, "yes");
+	expect_staples("response 3");
+	wait_until_drained();
+	cr_expect_eq(signal_children(false, 0), WORKERS);
+	cr_expect_eq(signal_children(true, 0), 1);
+	cr_expect(has_metric("ktlsd_stapler_restarts_total 0\n"));
+	cr_expect(has_metric("ktlsd_worker_restarts_total 0\n"));
+	cr_expect(has_metric("ktlsd_generation 2\n"));
+}
+
+Test(master, has_another_stapler_when_its_options_changed,
+     .init = start_good, .fini = stop)
+{
+	wait_until_serving();
+	ask("refresh\n");
+	wait_for_staple(2, "yes");
+	write_config(NULL, "state_dir: other\n");
+	cr_expect_str_eq(ask("reload\n"), "ok generation=2 workers=2\n");
+	expect_staples("response 2");
+	/* The first one may still end. */
+	ask("refresh\n");
+	wait_for_staple(3, "yes");
+	expect_staples("response 3");
+	wait_until_drained();
+	cr_expect_eq(signal_children(true, 0), 1);
+}
+
+Test(master, serves_on_when_a_configuration_is_wrong, .init = start_good,
+     .fini = stop)
+{
+	char error[128];
+
+	wait_until_serving();
+	write_config(NULL, "nonsense: 1\n");
+	snprintf(error, sizeof(error), "error: generation=1 serves on\n"
+		 "%s:16:1: ", file_path);
+	cr_expect_eq(strncmp(ask("reload\n"), error, strlen(error)), 0, "%s",
+		     ask("reload\n"));
+	cr_expect(has_metric("ktlsd_last_reload_failed 1\n"));
+	cr_expect(has_metric("ktlsd_generation 1\n"));
+	cr_expect_str_eq(staple(), "response 1");
+	cr_expect_eq(signal_children(false, 0), WORKERS);
+	write_config(NULL, "");
+	cr_expect_str_eq(ask("reload\n"), "ok generation=2 workers=2\n");
+	cr_expect(has_metric("ktlsd_last_reload_failed 0\n"));
+}
+
+Test(master, reloads_once_for_all_who_ask_meanwhile, .init = start_good,
+     .fini = stop)
+{
+	int i;
+
+	wait_until_serving();
+	for (i = 0; i < 5; i++)
+		kill(pid, SIGHUP);
+	wait_for("metrics\n", "ktlsd_generation 2\n");
+	usleep(200000);
+	wait_until_drained();
+	cr_expect(has_metric("ktlsd_generation 2\n") ||
+		  has_metric("ktlsd_generation 3\n"));
+}
+
+/* More, fewer; and the counts of those that went stay. */
+Test(master, changes_the_number_of_its_workers, .init = start_good,
+     .fini = stop)
+{
+	static const unsigned int numbers[] = { 3, 1, 2 };
+	char line[64];
+	size_t i;
+
+	wait_until_serving();
+	for (i = 0; i < COUNT(numbers); i++) {
+		n_workers = numbers[i];
+		write_config(NULL, "");
+		ask("reload\n");
+		cr_expect_str_eq(staple(), "response 1");
+		wait_until_drained();
+		cr_expect_eq(signal_children(false, 0), numbers[i]);
+		snprintf(line, sizeof(line), "ktlsd_staples_total"
+			 "{result=\"sent\"} %zu\n", i + 1);
+		wait_for("metrics\n", line);
+	}
+	cr_expect(has_metric("ktlsd_connections_accepted_total{worker=\"2\"}"));
 }

@@ -68,7 +68,7 @@ static struct staples *make(int socket)
 		.everywhere = on_everywhere,
 		.socket = socket,
 	};
-	struct staples *made = staples_new(&setup);
+	struct staples *made = staples_new(&setup, NULL);
 
 	cr_assert(made);
 	return made;
