@@ -15,6 +15,8 @@ enum channel_type {
 	CHANNEL_QUEUE_ADD,	/* to worker, with the queue's write end */
 	CHANNEL_QUEUE_REMOVE,	/* to worker: send it nothing any more */
 	CHANNEL_QUEUE_BROKEN,	/* to master: somebody shut it down */
+	CHANNEL_ROUTE_UP,	/* to worker: somebody is registered, */
+	CHANNEL_ROUTE_DOWN,	/* nobody is */
 	CHANNEL_READY,		/* to master: it could begin to accept */
 	CHANNEL_ACCEPT,		/* to worker: begin */
 	CHANNEL_LEAVE,		/* to worker: accept what waits at this listener,

@@ -95,8 +95,9 @@ void conn_count(struct conn *c, enum metric id)
 
 static void log_failure(struct conn *c, const char *reason, const char *error)
 {
-	log_debug("event=handshake_failed peer=%s reason=%s error=\"%s\"",
-		  conn_peer(c), reason, error);
+	log_debug("event=handshake_failed peer=%s route=%s reason=%s "
+		  "error=\"%s\"", conn_peer(c), conn_route_name(c), reason,
+		  error);
 }
 
 /* The peer went away; @error is 0 or negative. */
@@ -195,6 +196,8 @@ static void go_on(struct conn *c)
 		recv_handshake(c);
 	else if (c->step == HS_DONE)
 		conn_hand_off(c);
+	else if (c->step == HS_PASS)
+		conn_stopped(c);
 	else
 		linger(c);
 }
@@ -221,8 +224,10 @@ static void on_sent(struct ring_op *op, int result)
 
 void conn_flush(struct conn *c)
 {
-	struct ocsp_bytes out = hs_output(c->hs);
+	struct ocsp_bytes out = { NULL, 0 };
 
+	if (c->hs)
+		out = hs_output(c->hs);
 	if (!out.len) {
 		go_on(c);
 		return;
@@ -246,10 +251,26 @@ void conn_consume(struct conn *c, uint8_t *at, size_t len)
 	}
 }
 
+size_t conn_feed(struct conn *c, const uint8_t *in, size_t len)
+{
+	size_t used = 0;
+
+	if (!c->hs)
+		c->hs = hs_new(c->listener->ctx, conn_choose, c);
+	if (!c->hs) {
+		conn_fail(c, HS_F_INTERNAL, "out of memory");
+		return 0;
+	}
+	c->step = hs_feed(c->hs, in, len, time(NULL), &used);
+	if (c->step == HS_FAIL)
+		conn_fail(c, hs_failure(c->hs), hs_error(c->hs));
+	return used;
+}
+
 static void on_recv(struct ring_op *op, int result)
 {
 	struct conn *c = container_of(op, struct conn, op);
-	size_t used = 0;
+	size_t used;
 
 	if (c->state == CONN_DEAD) {
 		conn_free(c);
@@ -259,19 +280,9 @@ static void on_recv(struct ring_op *op, int result)
 		conn_peer_gone(c, result);
 		return;
 	}
-	if (!c->hs)
-		c->hs = hs_new(c->listener->ctx, NULL, NULL);
-	if (!c->hs) {
-		conn_fail(c, HS_F_INTERNAL, "out of memory");
-		linger(c);
-		return;
-	}
-	c->step = hs_feed(c->hs, conn_buffer(c), (size_t)result, time(NULL),
-			  &used);
+	used = conn_feed(c, conn_buffer(c), (size_t)result);
 	if (c->flight_sent)
 		conn_consume(c, conn_buffer(c), used);
-	if (c->step == HS_FAIL)
-		conn_fail(c, hs_failure(c->hs), hs_error(c->hs));
 	conn_flush(c);
 }
 
@@ -289,25 +300,33 @@ static void recv_handshake(struct conn *c)
 			   c->flight_sent ? MSG_PEEK : 0);
 }
 
-void conn_shake_hands(struct conn *c)
+bool conn_attach(struct conn *c)
 {
-	struct worker *w = c->worker;
 	int err = 0;
 
-	/* Now, for once the peer's FIN is in the kernel refuses. */
-	if (w->support.pairs && !listener_is_local(c->listener))
+	if (c->worker->support.pairs && !listener_is_local(c->listener))
 		err = ktls_attach(c->fd);
+	if (!err)
+		return true;
 	if (err == -ENOTCONN) {
 		conn_peer_gone(c, err);
-		return;
+		return false;
 	}
-	if (err) {
-		conn_fail(c, HS_F_INTERNAL, strerror(-err));
-		conn_free(c);
+	conn_fail(c, HS_F_INTERNAL, strerror(-err));
+	conn_free(c);
+	return false;
+}
+
+void conn_shake_hands(struct conn *c)
+{
+	/* Now if it can be, for once the peer's FIN is in the kernel refuses. */
+	if (!c->peeking && !conn_attach(c))
 		return;
-	}
-	deadline_set(&w->handshakes, &c->deadline, w->now_ms);
-	recv_handshake(c);
+	deadline_set(&c->worker->handshakes, &c->deadline, c->worker->now_ms);
+	if (c->peeking)
+		conn_peek(c);
+	else
+		recv_handshake(c);
 }
 
 void conn_start(struct worker *w, struct listener *l, int fd,
@@ -321,6 +340,7 @@ void conn_start(struct worker *w, struct listener *l, int fd,
 		.fd = fd,
 		.peer = *peer,
 		.state = CONN_HANDSHAKE,
+		.route = CONFIG_DENY,
 		.handoff.fd = -1,
 	};
 	conn_count(c, METRIC_ACCEPTED);

@@ -6,9 +6,10 @@
  *	                 \-> RELAY (when the kernel cannot) -> gone
  *	HANDSHAKE, on failure, -> CLOSING -> gone
  *
- * On the way to HANDOFF the keys go to the kernel. Each state has one set of
- * operations in flight and one deadline, and a connection is freed only when
- * nothing of it is in flight.
+ * Where it goes is chosen by the ClientHello. On the way to HANDOFF the keys go
+ * to the kernel, unless the ClientHello is left for the consumer to read. Each
+ * state has one set of operations in flight and one deadline, and a connection
+ * is freed only when nothing of it is in flight.
  */
 #ifndef AGENT_CONN_H
 #define AGENT_CONN_H
@@ -47,6 +48,10 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	enum hs_step step;	/* what to do once the output is sent */
+	unsigned int route;	/* CONFIG_DENY until it is chosen */
+	bool peeking;		/* the ClientHello stays where it is, */
+	bool patient;		/* and is awaited in large pieces */
+	size_t fed;		/* bytes of it that the handshake has seen */
 	bool flight_sent;	/* from here on a Finished may arrive */
 	bool in_flight, joined;	/* what struct limits counts of it */
 	struct sockaddr_storage peer;

@@ -68,7 +68,7 @@ static bool join(struct conn *c)
 void conn_admit(struct conn *c)
 {
 	/* In this order: whoever is refused takes nobody's place. */
-	if (!join(c))
+	if (!conn_choose_early(c) || !join(c))
 		return;
 	begin(c);
 	conn_shake_hands(c);

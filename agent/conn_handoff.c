@@ -68,33 +68,21 @@ static struct ktls_bytes text(const char *s)
 	return (struct ktls_bytes){ (const uint8_t *)s, strlen(s) };
 }
 
-static int write_message(struct conn *c, const struct hs_info *hs,
-			 enum ktls_mode mode)
+/* Writes the message: @info, and what is the same for all connections. */
+static int write_message(struct conn *c, struct ktls_info *info)
 {
-	struct ktls_info info = {
-		.peer = c->peer,
-		.mode = mode,
-		.resumed = hs->resumed,
-		.alpn = { hs->alpn, hs->alpn_len },
-		.server_name = text(hs->server_name),
-		.unique_id = worker_unique_id(c->worker),
-		.version = text(hs->version_name),
-		.cipher = text(hs->cipher),
-		.group = text(hs->group),
-		.key_alg = text(hs->key_alg),
-		.cert_sig_alg = text(hs->cert_sig_alg),
-		.sig_scheme = text(hs->sig_scheme),
-	};
-	socklen_t len = sizeof(info.local);
+	socklen_t len = sizeof(info->local);
 	struct timespec now;
 	ssize_t n;
 
-	if (getsockname(c->fd, (struct sockaddr *)&info.local, &len))
+	info->peer = c->peer;
+	info->unique_id = worker_unique_id(c->worker);
+	if (getsockname(c->fd, (struct sockaddr *)&info->local, &len))
 		return -errno;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	info.handoff_ns = (uint64_t)now.tv_sec * 1000000000 +
-			  (uint64_t)now.tv_nsec;
-	n = ktls_msg_encode(&info, conn_buffer(c), CONN_BUFFER);
+	info->handoff_ns = (uint64_t)now.tv_sec * 1000000000 +
+			   (uint64_t)now.tv_nsec;
+	n = ktls_msg_encode(info, conn_buffer(c), CONN_BUFFER);
 	if (n < 0)
 		return (int)n;
 	c->handoff.msg = conn_buffer(c);
@@ -102,17 +90,42 @@ static int write_message(struct conn *c, const struct hs_info *hs,
 	return 0;
 }
 
+static int note_handshake(struct conn *c, const struct hs_info *hs,
+			  enum ktls_mode mode)
+{
+	struct ktls_info info = {
+		.mode = mode,
+		.resumed = hs->resumed,
+		.alpn = { hs->alpn, hs->alpn_len },
+		.server_name = text(hs->server_name),
+		.version = text(hs->version_name),
+		.cipher = text(hs->cipher),
+		.group = text(hs->group),
+		.key_alg = text(hs->key_alg),
+		.cert_sig_alg = text(hs->cert_sig_alg),
+		.sig_scheme = text(hs->sig_scheme),
+	};
+
+	return write_message(c, &info);
+}
+
+static enum metric handed_off(const struct conn *c)
+{
+	if (c->worker->config->routes[c->route].passthrough)
+		return METRIC_PASSED;
+	return c->relay ? METRIC_HANDED_OFF_RELAY : METRIC_HANDED_OFF_KTLS;
+}
+
 static void on_handed_off(struct handoff *handoff, int result)
 {
 	struct conn *c = container_of(handoff, struct conn, handoff);
 
 	if (!result)
-		conn_count(c, c->relay ? METRIC_HANDED_OFF_RELAY :
-				    METRIC_HANDED_OFF_KTLS);
+		conn_count(c, handed_off(c));
 	else
 		log_warn("event=handoff_expired peer=%s route=%s remedy=\"start "
 			 "a consumer, or raise hold_timeout\"", conn_peer(c),
-			 c->worker->config->routes[c->listener->route].name);
+			 conn_route_name(c));
 	if (!c->relay)
 		conn_free(c);
 	else if (!result)
@@ -141,7 +154,7 @@ static int make_handoff(struct conn *c, const struct hs_info *info,
 	bool kernel = relayed == METRIC_COUNT;
 	int err;
 
-	err = write_message(c, info, kernel ? KTLS_KERNEL : KTLS_RELAY);
+	err = note_handshake(c, info, kernel ? KTLS_KERNEL : KTLS_RELAY);
 	if (err)
 		return err;
 	if (!kernel) {
@@ -155,7 +168,22 @@ static int make_handoff(struct conn *c, const struct hs_info *info,
 	return err;
 }
 
-/* Every byte of the handshake is sent, none behind it is read. */
+static void push(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	c->handoff.done = on_handed_off;
+	queue_push(&w->routes[c->route].queue, &c->handoff, w->now_ms);
+}
+
+static void give_up(struct conn *c, int err)
+{
+	conn_count(c, METRIC_FAILED_INTERNAL);
+	log_warn("event=install_failed peer=%s route=%s error=\"%s\"",
+		 conn_peer(c), conn_route_name(c), strerror(-err));
+	conn_free(c);
+}
+
 void conn_hand_off(struct conn *c)
 {
 	struct worker *w = c->worker;
@@ -174,14 +202,43 @@ void conn_hand_off(struct conn *c)
 	c->state = CONN_HANDOFF;
 	err = make_handoff(c, &info, relayed);
 	if (err) {
-		conn_count(c, METRIC_FAILED_INTERNAL);
-		log_warn("event=install_failed peer=%s error=\"%s\"",
-			 conn_peer(c), strerror(-err));
-		conn_free(c);
+		give_up(c, err);
 		return;
 	}
 	count_handshake(c, &info, relayed);
-	c->handoff.done = on_handed_off;
-	queue_push(&w->routes[c->listener->route].queue, &c->handoff,
-		   w->now_ms);
+	push(c);
+}
+
+void conn_note_hello(struct conn *c, const struct hs_hello *hello)
+{
+	const struct ocsp_bytes *offered = &hello->offered;
+	struct ktls_info info = {
+		.mode = KTLS_PLAIN,
+		.server_name = text(hello->server_name),
+	};
+	int err;
+
+	if (offered->len && offered->len == (size_t)1 + offered->data[0])
+		info.alpn = (struct ktls_bytes){ offered->data + 1,
+						 offered->data[0] };
+	err = write_message(c, &info);
+	if (err)
+		log_warn("event=pass_failed peer=%s route=%s error=\"%s\"",
+			 conn_peer(c), conn_route_name(c), strerror(-err));
+}
+
+void conn_pass(struct conn *c)
+{
+	if (!c->handoff.msg) {
+		conn_count(c, METRIC_FAILED_INTERNAL);
+		conn_free(c);
+		return;
+	}
+	deadline_clear(&c->deadline);
+	conn_leave(c);
+	c->state = CONN_HANDOFF;
+	c->handoff.fd = c->fd;
+	hs_free(c->hs);
+	c->hs = NULL;
+	push(c);
 }

@@ -14,6 +14,7 @@
 #include "handshake/ctx.h"
 #include "ring.h"
 
+struct rules;
 struct worker;
 
 struct listener {
@@ -21,7 +22,7 @@ struct listener {
 	struct worker *worker;
 	const struct config_listener *config;
 	struct hs_ctx *ctx;
-	unsigned int route;	/* index */
+	struct rules *rules;	/* which way its connections go */
 	int fd;
 	bool armed;
 	bool starved;		/* every slot is taken */

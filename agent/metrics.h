@@ -38,7 +38,10 @@
 	X(FAILED_DENIED, "handshakes_failed_total", \
 	  "reason=\"access_denied\"") \
 	X(FAILED_INTERNAL, "handshakes_failed_total", "reason=\"internal\"") \
+	X(REFUSED_DENIED, "refused_total", "reason=\"denied\"") \
+	X(REFUSED_NO_CONSUMER, "refused_total", "reason=\"no_consumer\"") \
 	X(REFUSED_CLIENT, "refused_total", "reason=\"client_limit\"") \
+	X(PASSED, "passed_total", "") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \
 	X(RELAYED_OFF, "relayed_total", "reason=\"off\"") \

@@ -13,6 +13,7 @@
 #include "conn.h"
 #include "log.h"
 #include "relay.h"
+#include "rules.h"
 
 /* How long a connection may wait that a stopped worker was woken for. */
 #define CHECK_MS 100
@@ -114,6 +115,12 @@ static void take_message(struct worker *w, struct channel_in *in, int fd)
 	case CHANNEL_QUEUE_REMOVE:
 		if (known)
 			queue_remove(&w->routes[msg->route].queue, msg->id);
+		break;
+	case CHANNEL_ROUTE_UP:
+	case CHANNEL_ROUTE_DOWN:
+		if (known)
+			w->routes[msg->route].down =
+				msg->type == CHANNEL_ROUTE_DOWN;
 		break;
 	}
 }
@@ -254,8 +261,10 @@ static int init_listeners(struct worker *w, const struct worker_setup *setup)
 		l->worker = w;
 		l->config = &w->config->listeners[i];
 		l->ctx = setup->certs->contexts[i];
-		l->route = w->config->listeners[i].route;
 		l->fd = setup->listener_fds[i];
+		l->rules = rules_new(l->config, w->config->routes);
+		if (!l->rules)
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -293,6 +302,8 @@ static void fini(struct worker *w)
 			close(w->routes[i].queue.end[j].fd);
 	conn_slab_fini(&w->slab);
 	limits_fini(&w->limits);
+	for (i = 0; i < w->config->n_listeners; i++)
+		rules_free(w->listeners[i].rules);
 	free(w->listeners);
 	free(w->routes);
 	close(w->channel);

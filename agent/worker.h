@@ -29,6 +29,7 @@ struct worker_route {
 	struct queue queue;
 	struct worker *worker;
 	unsigned int index;
+	bool down;		/* master says that nobody is registered */
 };
 
 struct worker {

@@ -14,6 +14,7 @@
 #include "agent/listener.h"
 #include "agent/loop.h"
 #include "agent/relay.h"
+#include "agent/rules.h"
 #include "agent/worker.h"
 #include "ktls/descriptors.h"
 #include "ktls/message.h"
@@ -23,16 +24,22 @@
 
 #define LINGER_MS 300
 
-static struct config_route route_config = { .name = (char *)"web" };
-static struct config config = { .routes = &route_config, .n_routes = 1 };
-static struct metrics metrics;
-static struct worker_route worker_route;
+static struct config_route route_config[] = {
+	{ .name = (char *)"web" },
+	{ .name = (char *)"pass", .passthrough = true },
+};
+static struct config config = {
+	.routes = route_config,
+	.n_routes = COUNT(route_config),
+};
 static struct config_listener listener_config;
+static struct metrics metrics;
+static struct worker_route worker_routes[COUNT(route_config)];
 static struct listener listener = { .config = &listener_config };
 static struct worker w = {
 	.config = &config,
 	.metrics = &metrics,
-	.routes = &worker_route,
+	.routes = worker_routes,
 	.listeners = &listener,
 };
 static struct duo duo;		/* for its certificate and its client */
@@ -46,7 +53,8 @@ static inline void turn(int64_t wait_ms)
 	w.now_ms = loop_now_ms();
 	deadline_run(&w.handshakes, w.now_ms);
 	deadline_run(&w.closing, w.now_ms);
-	queue_flush(&worker_route.queue, w.now_ms);
+	queue_flush(&worker_routes[0].queue, w.now_ms);
+	queue_flush(&worker_routes[1].queue, w.now_ms);
 	cr_assert_eq(ring_wait(&w.ring, wait_ms), 0);
 	w.now_ms = loop_now_ms();
 	ring_call_back(&w.ring);
@@ -81,20 +89,25 @@ static inline void tcp_pair(int pair[2])
 static inline void start_worker(void)
 {
 	int pair[2];
+	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
 	duo_init(&duo, "P-256");
 	listener.ctx = duo_ctx(&duo);
+	listener.rules = rules_new(&listener_config, route_config);
 	deadline_list_init(&w.handshakes, 5000, conn_handshake_due);
 	deadline_list_init(&w.closing, LINGER_MS, conn_closing_due);
 	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);
 	cr_assert_eq(ring_init(&w.ring), 0);
-	queue_init(&worker_route.queue);
-	worker_route.queue.hold_ms = 100;
-	worker_route.queue.metrics = &metrics;
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	queue_end = pair[0];
-	queue_add(&worker_route.queue, 1, pair[1]);
+	for (i = 0; i < COUNT(route_config); i++) {
+		queue_init(&worker_routes[i].queue);
+		worker_routes[i].queue.hold_ms = 100;
+		worker_routes[i].queue.metrics = &metrics;
+		queue_add(&worker_routes[i].queue, 1,
+			  i ? dup(pair[1]) : pair[1]);
+	}
 	before = case_fds();
 }
 

@@ -15,6 +15,7 @@ static void stop(void)
 {
 	ring_fini(&w.ring);
 	conn_slab_fini(&w.slab);
+	rules_free(listener.rules);
 	duo_fini(&duo);
 }
 

@@ -8,12 +8,14 @@
 
 #include "agent/conn.h"
 #include "agent/loop.h"
+#include "agent/rules.h"
 #include "agent/worker.h"
 #include "agent_case.h"
 
 TestSuite(listener, .timeout = 20);
 
-static struct config config;
+static struct config_route route = { .name = (char *)"web" };
+static struct config config = { .routes = &route, .n_routes = 1 };
 static struct metrics metrics;
 static struct config_listener setup = { .backlog = 16 };
 static struct listener listener = { .config = &setup };
@@ -49,6 +51,7 @@ static void start(void)
 {
 	listen_at(AF_INET);
 	listener.worker = &w;
+	listener.rules = rules_new(&setup, &route);
 	deadline_list_init(&w.handshakes, 200, conn_handshake_due);
 	deadline_list_init(&w.closing, 200, conn_closing_due);
 	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);
@@ -59,6 +62,7 @@ static void stop(void)
 {
 	ring_fini(&w.ring);
 	conn_slab_fini(&w.slab);
+	rules_free(listener.rules);
 	if (listener.fd >= 0)
 		close(listener.fd);
 }

@@ -50,6 +50,7 @@ static void stop(void)
 {
 	ring_fini(&w.ring);
 	conn_slab_fini(&w.slab);
+	rules_free(listener.rules);
 	duo_fini(&duo);
 }
 
@@ -459,7 +460,7 @@ Test(relay, ends_what_no_consumer_took, .fini = stop)
 	int error;
 
 	start_worker();
-	queue_remove(&worker_route.queue, 1);
+	queue_remove(&worker_routes[0].queue, 1);
 	before = case_fds();
 	dial(0);
 	shake_hands();
