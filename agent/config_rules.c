@@ -39,14 +39,17 @@ bool config_terminates(const struct config *config, unsigned int route)
 	return route < config->n_routes && !config->routes[route].passthrough;
 }
 
-static bool fits_everybody(const struct config_rule *rule)
+/* On a Unix socket there are clients that come from nowhere. */
+static bool fits_everybody(const struct config_listener *listener,
+			   const struct config_rule *rule)
 {
+	bool everywhere = !rule->from.n;
 	size_t i;
 
-	for (i = 0; i < rule->from.n && rule->from.prefix[i].bits; i++)
-		;
-	return !rule->sni.n && !rule->alpn.len &&
-	       (!rule->from.n || i < rule->from.n);
+	for (i = 0; i < rule->from.n; i++)
+		everywhere |= !rule->from.prefix[i].bits &&
+			      listener->addr.ss_family != AF_UNIX;
+	return !rule->sni.n && !rule->alpn.len && everywhere;
 }
 
 static bool is_offered(const struct config *config,
@@ -94,7 +97,7 @@ static void finish_rule(struct config_reader *r, const struct config_mapping *m,
 					 rule - 1;
 
 	/* What was wrong with the last one must not be taken for missing. */
-	if (last && !r->n_errors && fits_everybody(last))
+	if (last && !r->n_errors && fits_everybody(listener, last))
 		config_error(r, &m->node->start_mark, "rules", "expected no "
 			     "rule behind the one on line %u, which everybody "
 			     "fits, found one", last->mark.line);

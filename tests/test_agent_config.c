@@ -4,81 +4,9 @@
 
 #include "agent/config.h"
 #include "tests/config_case.h"
+#include "tests/config_every_key.h"
 
 TestSuite(agent_config, .timeout = 10);
-
-static const char every_key[] =
-	"workers: 7\n"
-	"user: www\n"
-	"ktls: require\n"
-	"control: /run/c.sock\n"
-	"handshake_timeout: 1500ms\n"
-	"drain_timeout: 2m\n"
-	"stapler_user: root\n"
-	"state_dir: state\n"
-	"limits:\n"
-	"  handshakes: 1\n"
-	"  handshakes_per_client: 2\n"
-	"  client_prefix_v4: 24\n"
-	"  client_prefix_v6: 56\n"
-	"  accept_rate: 3\n"
-	"  client_hello: 131072\n"
-	"ticket_lifetime: 168h\n"
-	"ticket_keys: tickets\n"
-	"keylog: /tmp/secrets\n"
-	"watch: true\n"
-	"certificates:\n"
-	"  - chain: /pki/a.pem\n"
-	"    key: sub/a.key\n"
-	"    staple: a.der\n"
-	"    issuer: ca.pem\n"
-	"    responder: http://r.example/a?b\n"
-	"    name: a\n"
-	"    key_password_file: a.txt\n"
-	"    alpn: [h3]\n"
-	"    min_version: 1.3\n"
-	"  - {chain: b.pem, key: b.key, staple: must}\n"
-	"  - {chain: c.pem, key: c.key, staple: off}\n"
-	"  - {chain: d.pem, key: d.key, staple: ./auto}\n"
-	"listeners:\n"
-	"  - bind: \"127.0.0.1:0\"\n"
-	"    route: api\n"
-	"    alpn: [h2, http/1.1]\n"
-	"    tickets: 0\n"
-	"    backlog: 16\n"
-	"  - bind: '[::1]:8443'\n"
-	"    route: web\n"
-	"routes:\n"
-	"  - name: web\n"
-	"    handoff: /run/web.sock\n"
-	"  - name: api\n"
-	"    handoff: /run/api.sock\n"
-	"    user: www\n"
-	"    group: ktlsd\n"
-	"    mode: 0640\n"
-	"    allow_uids: [www, 1234]\n"
-	"    queue: 32\n"
-	"    no_consumer: refuse\n"
-	"    tell: [client_certificate, tls_exporter,\n"
-	"      tls_server_end_point]\n"
-	"    hold_timeout: 1h\n"
-	"  - {name: raw, handoff: raw, tls: passthrough}\n"
-	"  - {name: ja4, handoff: ja4, tell: [ja4]}\n"
-	"ocsp:\n"
-	"  timeout: 1500ms\n"
-	"  min_interval: 1m\n"
-	"  max_interval: 2h\n"
-	"  start_wait: 0s\n"
-	"  per_host: 256\n"
-	"  hash: sha256\n"
-	"  proxy: http://proxy.example:3128\n"
-	"  ca: responders.pem\n"
-	"  missing: serve\n"
-	"  revoked: staple\n"
-	"  responders:\n"
-	"    - host: OCSP.Example.com\n"
-	"      url: https://10.0.0.1:8080/x\n"
-	"    - {host: '[2001:DB8::1]', url: http://b}\n";
 
 Test(agent_config, fills_in_every_default_of_the_file)
 {
@@ -172,9 +100,9 @@ Test(agent_config, fills_in_every_default_of_stapling)
 	expect_default_ocsp(REST "ocsp: {responders: []}\n");
 }
 
-Test(agent_config, takes_every_key_of_the_file)
+Test(agent_config, takes_EVERY_KEY_of_the_file)
 {
-	struct config *c = case_good(every_key);
+	struct config *c = case_good(EVERY_KEY);
 
 	cr_expect_eq(c->workers, 7);
 	cr_expect_str_eq(c->user, "www");
@@ -200,9 +128,9 @@ Test(agent_config, takes_every_key_of_the_file)
 	config_free(c);
 }
 
-Test(agent_config, takes_every_key_of_certificates)
+Test(agent_config, takes_EVERY_KEY_of_certificates)
 {
-	struct config *c = case_good(every_key);
+	struct config *c = case_good(EVERY_KEY);
 
 	cr_assert_eq(c->n_certs, 4);
 	cr_expect_str_eq(c->certs[0].chain, "/pki/a.pem");
@@ -223,9 +151,9 @@ Test(agent_config, takes_every_key_of_certificates)
 	config_free(c);
 }
 
-Test(agent_config, takes_every_key_of_stapling)
+Test(agent_config, takes_EVERY_KEY_of_stapling)
 {
-	struct config *c = case_good(every_key);
+	struct config *c = case_good(EVERY_KEY);
 	struct config_ocsp *o = &c->ocsp;
 
 	cr_expect_eq(o->timeout_ms, 1500);
@@ -245,9 +173,9 @@ Test(agent_config, takes_every_key_of_stapling)
 	config_free(c);
 }
 
-Test(agent_config, takes_every_key_of_listeners_and_routes)
+Test(agent_config, takes_EVERY_KEY_of_listeners_and_routes)
 {
-	struct config *c = case_good(every_key);
+	struct config *c = case_good(EVERY_KEY);
 	struct config_listener *l = &c->listeners[0];
 	struct config_route *r = &c->routes[1];
 
@@ -278,16 +206,36 @@ Test(agent_config, takes_every_key_of_listeners_and_routes)
 	config_free(c);
 }
 
+/* Each is somewhere; which of two of a name it is does not matter. */
+static void expect_keys(const struct config_table *table)
+{
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < table->n_keys; i++) {
+		snprintf(text, sizeof(text), "%s: ", table->keys[i].name);
+		if (table->keys[i].table)
+			expect_keys(table->keys[i].table);
+		else
+			cr_expect(strstr(EVERY_KEY, text), "%s", text);
+	}
+}
+
+Test(agent_config, has_a_file_with_every_key)
+{
+	expect_keys(&config_keys);
+}
+
 Test(agent_config, remembers_where_each_item_stands)
 {
-	struct config *c = case_good(every_key);
+	struct config *c = case_good(EVERY_KEY);
 
 	cr_expect_eq(c->certs[0].mark.file, c->file);
-	cr_expect_eq(c->certs[0].mark.line, 21);
+	cr_expect_eq(c->certs[0].mark.line, 29);
 	cr_expect_eq(c->certs[0].mark.column, 5);
-	cr_expect_eq(c->listeners[1].mark.line, 39);
-	cr_expect_eq(c->routes[1].mark.line, 44);
-	cr_expect_eq(c->ocsp.responders[1].mark.line, 71);
+	cr_expect_eq(c->listeners[1].mark.line, 74);
+	cr_expect_eq(c->routes[1].mark.line, 79);
+	cr_expect_eq(c->ocsp.responders[1].mark.line, 106);
 	cr_expect_eq(c->ocsp.responders[1].mark.column, 7);
 	config_free(c);
 }

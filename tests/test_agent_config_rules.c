@@ -72,6 +72,9 @@ Test(agent_config_rules, takes_a_rule_behind_one_that_some_fit)
 		"  - {sni: [a.example], route: web}\n"
 		"  - {alpn: [h2], route: web}\n"
 		"  - {from: [0.0.0.0/0], route: web}\n"
+		"  - {route: deny}\n"
+		"- bind: 'unix:in'\n  rules:\n"
+		"  - {from: ['::/0'], route: web}\n"
 		"  - {route: deny}\n"));
 }
 
