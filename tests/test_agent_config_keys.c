@@ -190,6 +190,16 @@ static char *manual(void)
 	return text;
 }
 
+/* Does it stand in the example of every key? */
+static bool has_example(const char *text, const char *name)
+{
+	const char *at = strstr(text, "\nEvery key:\n");
+	char entry[64];
+
+	snprintf(entry, sizeof(entry), "%s:", name);
+	return at && strstr(at, entry);
+}
+
 /* Does one of the entries for @name end with this default, if there is one? */
 static bool documents(const char *text, const char *name, const char *preset)
 {
@@ -216,12 +226,13 @@ static void expect_documented(const char *text,
 	for (key = table->keys; key < table->keys + table->n_keys; key++) {
 		cr_expect(documents(text, key->name, key->preset), "%s, %s",
 			  key->name, key->preset ? key->preset : "no default");
+		cr_expect(has_example(text, key->name), "%s", key->name);
 		if (key->table)
 			expect_documented(text, key->table);
 	}
 }
 
-Test(agent_config_keys, are_all_in_the_manual_with_their_defaults)
+Test(agent_config_keys, are_all_in_the_manual_with_default_and_example)
 {
 	char *text = manual();
 
