@@ -70,16 +70,58 @@ static void join(struct hs_names *names, size_t n)
 	}
 }
 
+/* FNV-1a; the names in the table are our own. */
+static uint32_t hash(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	while (*name)
+		h = (h ^ (uint8_t)*name++) * 16777619u;
+	return h;
+}
+
+/*
+ * With many names a search among the sorted ones would wait for memory at each
+ * step, together a hundredth of a handshake; here it waits for three.
+ */
+static int make_table(struct hs_names *names)
+{
+	uint32_t size = 2;
+
+	while (size < 2 * names->n)
+		size *= 2;
+	names->slot = malloc(size * sizeof(*names->slot));
+	if (!names->slot)
+		return -ENOMEM;
+	memset(names->slot, 0xff, size * sizeof(*names->slot));
+	names->mask = size - 1;
+	for (uint32_t i = 0; i < names->n; i++) {
+		uint32_t h = hash(names->entry[i].name);
+		uint32_t at = h & names->mask;
+
+		if (!names->entry[i].n)
+			continue;
+		while (names->slot[at].set != UINT32_MAX)
+			at = (at + 1) & names->mask;
+		names->slot[at] = (struct hs_slot){ h, i };
+	}
+	return 0;
+}
+
 static const struct hs_name *look_up(const struct hs_names *names,
 				     const char *name)
 {
-	struct hs_name key = { .name = name };
-	const struct hs_name *found = bsearch(&key, names->entry, names->n,
-					      sizeof(*names->entry), by_name);
+	uint32_t h = hash(name);
+	uint32_t at = h;
 
-	while (found && !found->n)
-		found--;
-	return found;
+	for (;; at++) {
+		const struct hs_slot *s = &names->slot[at & names->mask];
+
+		if (s->set == UINT32_MAX)
+			return NULL;
+		if (s->hash == h && !strcmp(names->entry[s->set].name, name))
+			return &names->entry[s->set];
+	}
 }
 
 static void make_fallback(struct hs_names *names, const struct hs_site *first)
@@ -117,6 +159,8 @@ int hs_names_init(struct hs_names *names, const struct hs_site *sites, size_t n)
 	}
 	qsort(names->entry, total, sizeof(*names->entry), by_name_and_site);
 	join(names, total);
+	if (make_table(names))
+		return -ENOMEM;
 	make_fallback(names, sites);
 	return 0;
 }
@@ -124,6 +168,7 @@ int hs_names_init(struct hs_names *names, const struct hs_site *sites, size_t n)
 void hs_names_fini(struct hs_names *names)
 {
 	free(names->entry);
+	free(names->slot);
 }
 
 const struct hs_name *hs_names_find(const struct hs_names *names, char *name)

@@ -4,6 +4,7 @@
 #define HANDSHAKE_NAMES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct hs_site;
 
@@ -22,10 +23,18 @@ struct hs_name {
 	unsigned int n;		/* of the set; 0 in all but its first */
 };
 
+/* A place of the table of sets, by the hashes of their names. */
+struct hs_slot {
+	uint32_t hash;
+	uint32_t set;		/* index of its first; UINT32_MAX: empty */
+};
+
 /* A context's sites by their names, sorted. */
 struct hs_names {
 	struct hs_name *entry;
 	size_t n;
+	struct hs_slot *slot;	/* a set in the first free one from its hash on */
+	uint32_t mask;		/* their number, a power of two, less one */
 	struct hs_name fallback[HS_KEYS];	/* the set for all other names */
 };
 
