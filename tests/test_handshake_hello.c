@@ -26,7 +26,8 @@ static struct {
 
 static void copy(char *to, struct ocsp_bytes from)
 {
-	memcpy(to, from.data, from.len);
+	if (from.len)
+		memcpy(to, from.data, from.len);
 	to[from.len] = '\0';
 }
 
