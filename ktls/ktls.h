@@ -36,6 +36,11 @@ struct ktls_info {
 	struct ktls_bytes alpn;		/* "h2"; empty: none agreed. PLAIN: the
 					 * only one that the client offers */
 	struct ktls_bytes server_name;	/* the SNI host name */
+	/* Where the route asks for it, see tell in ktlsd.conf(5); else empty. */
+	struct ktls_bytes exporter;	/* 32 bytes, tls-exporter (RFC 9266) */
+	struct ktls_bytes end_point;	/* tls-server-end-point (RFC 5929 4) */
+	struct ktls_bytes ja4;		/* 36 characters, of the ClientHello */
+	/* What was agreed on. */
 	struct ktls_bytes unique_id, version; /* version: "TLSv1.3" */
 	struct ktls_bytes cipher;	/* "TLS_AES_128_GCM_SHA256" */
 	struct ktls_bytes group, sig_scheme; /* "x25519", "ed25519" */

@@ -33,6 +33,11 @@ static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 #define SSL_PREFIX_LEN 5
 #define SSL_CLIENT_SSL 0x01
 
+/* Of what the route asked for; END_POINT's is the most it can have. */
+#define EXPORTER_LEN 32
+#define END_POINT_MAX 64
+#define JA4_LEN 36
+
 /* A place to write to; once something did not fit, nothing more does. */
 struct writer {
 	uint8_t *buf;
@@ -104,6 +109,16 @@ static void put_ssl(struct writer *w, const struct ktls_info *info)
 	end_tlv(w, start);
 }
 
+/* What the route asked for. */
+static void put_told(struct writer *w, const struct ktls_info *info)
+{
+	if (info->mode == KTLS_PLAIN)
+		return;
+	put_bytes(w, KTLS_SUB_EXPORTER, info->exporter);
+	put_bytes(w, KTLS_SUB_END_POINT, info->end_point);
+	put_bytes(w, KTLS_SUB_JA4, info->ja4);
+}
+
 static void put_own(struct writer *w, const struct ktls_info *info)
 {
 	const uint8_t mode = info->mode, resumed = !!info->resumed;
@@ -115,6 +130,7 @@ static void put_own(struct writer *w, const struct ktls_info *info)
 	put_tlv(w, KTLS_SUB_MODE, &mode, 1);
 	put_tlv(w, KTLS_SUB_RESUMED, &resumed, 1);
 	put_tlv(w, KTLS_SUB_TIME, time, sizeof(time));
+	put_told(w, info);
 	end_tlv(w, start);
 }
 
@@ -249,6 +265,24 @@ static int take_ssl(struct ktls_info *info, struct ktls_bytes in)
 	return type == -ENODATA ? 0 : type;
 }
 
+/* Of lengths that a consumer may rely on. Returns 0 or -EPROTO. */
+static int take_told(struct ktls_info *info, int type, struct ktls_bytes value)
+{
+	switch (type) {
+	case KTLS_SUB_EXPORTER:
+		info->exporter = value;
+		return value.len == EXPORTER_LEN ? 0 : -EPROTO;
+	case KTLS_SUB_END_POINT:
+		info->end_point = value;
+		return value.len <= END_POINT_MAX ? 0 : -EPROTO;
+	case KTLS_SUB_JA4:
+		info->ja4 = value;
+		return value.len == JA4_LEN ? 0 : -EPROTO;
+	default:
+		return 0;
+	}
+}
+
 /* Returns 1 when the mode, without which a connection is no use, is there. */
 static int take_own(struct ktls_info *info, struct ktls_bytes in)
 {
@@ -276,6 +310,9 @@ static int take_own(struct ktls_info *info, struct ktls_bytes in)
 				info->handoff_ns = info->handoff_ns << 8 |
 						   value.data[i];
 			break;
+		default:
+			if (take_told(info, type, value))
+				return -EPROTO;
 		}
 	}
 	return type == -ENODATA ? has_mode : type;

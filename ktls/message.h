@@ -16,11 +16,15 @@
 #define KTLS_SUB_MODE 0x01	/* 1 byte: enum ktls_mode */
 #define KTLS_SUB_RESUMED 0x02	/* 1 byte: 0 or 1 */
 #define KTLS_SUB_TIME 0x03	/* 8 bytes, big-endian: ns, CLOCK_MONOTONIC */
+#define KTLS_SUB_EXPORTER 0x07	/* 32 bytes */
+#define KTLS_SUB_END_POINT 0x08	/* at most 64 bytes */
+#define KTLS_SUB_JA4 0x09	/* 36 characters */
 
 /*
  * ktls_msg_encode - write a message
- * Empty fields are left out, and with KTLS_PLAIN all about TLS; addresses of another family than IPv4 or IPv6 give
- * an AF_UNSPEC header. An IPv4-mapped pair is written as IPv4.
+ * Empty fields are left out, and with KTLS_PLAIN all about TLS; addresses of
+ * another family than IPv4 or IPv6 give an AF_UNSPEC header. An IPv4-mapped pair
+ * is written as IPv4.
  * Returns its length in bytes, or -EMSGSIZE when @size is too small.
  */
 ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf,

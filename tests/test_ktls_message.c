@@ -48,6 +48,10 @@ static struct ktls_info full_info(void)
 		.key_alg = text("EC256"),
 		.cert_sig_alg = text("SHA256"),
 		.sig_scheme = text("ecdsa_secp256r1_sha256"),
+		.exporter = text("0123456789abcdef0123456789abcdef"),
+		.end_point = text("0123456789abcdef0123456789abcdef0123456789"
+				  "abcdef"),
+		.ja4 = text("t13d1516h2_8daaf6152771_e5627efa2ab1"),
 	};
 
 	set_addr(&info.peer, "192.0.2.1", 40000);
@@ -79,6 +83,9 @@ static void expect_same(const struct ktls_info *got,
 	expect_bytes(got->key_alg, want->key_alg);
 	expect_bytes(got->cert_sig_alg, want->cert_sig_alg);
 	expect_bytes(got->sig_scheme, want->sig_scheme);
+	expect_bytes(got->exporter, want->exporter);
+	expect_bytes(got->end_point, want->end_point);
+	expect_bytes(got->ja4, want->ja4);
 }
 
 static void expect_round_trip(const struct ktls_info *info)
@@ -117,6 +124,7 @@ Test(message, of_a_connection_with_its_hello_unread_tells_no_more_than_that)
 	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
 	info.version = info.cipher = info.group = (struct ktls_bytes){ 0 };
 	info.key_alg = info.cert_sig_alg = info.sig_scheme = info.version;
+	info.exporter = info.end_point = info.ja4 = info.version;
 	expect_same(&back, &info);
 }
 
@@ -240,6 +248,7 @@ Test(message, is_refused_when_cut_short_anywhere)
 	"\r\n\r\n\0\r\nQUIT\n\x21" family "\x00" len
 #define OWN "\xe7\x00\x04\x01\x00\x01\x01"
 #define BYTES(s) s, sizeof(s) - 1
+#define BYTES_31 "0123456789012345678901234567890"
 
 static const struct {
 	const char *what, *data;
@@ -283,6 +292,28 @@ static const struct {
 	{ "a sub-TLV that is not known",
 	  BYTES(HEAD("\x00", "\x0a") "\xe7\x00\x07\x01\x00\x01\x01"
 				     "\x7f\x00\x00"),
+	  0 },
+	{ "an exporter of 31 bytes",
+	  BYTES(HEAD("\x00", "\x29") "\xe7\x00\x26\x01\x00\x01\x01"
+				     "\x07\x00\x1f" BYTES_31), -EPROTO },
+	{ "an exporter of 32 bytes",
+	  BYTES(HEAD("\x00", "\x2a") "\xe7\x00\x27\x01\x00\x01\x01"
+				     "\x07\x00\x20" BYTES_31 "2"), 0 },
+	{ "an end point of 64 bytes",
+	  BYTES(HEAD("\x00", "\x4a") "\xe7\x00\x47\x01\x00\x01\x01"
+				     "\x08\x00\x40" BYTES_31 BYTES_31 "63"),
+	  0 },
+	{ "an end point of 65 bytes",
+	  BYTES(HEAD("\x00", "\x4b") "\xe7\x00\x48\x01\x00\x01\x01"
+				     "\x08\x00\x41" BYTES_31 BYTES_31 "636"),
+	  -EPROTO },
+	{ "a fingerprint of 35 characters",
+	  BYTES(HEAD("\x00", "\x2d") "\xe7\x00\x2a\x01\x00\x01\x01"
+				     "\x09\x00\x23" BYTES_31 "2345"),
+	  -EPROTO },
+	{ "a fingerprint of 36 characters",
+	  BYTES(HEAD("\x00", "\x2e") "\xe7\x00\x2b\x01\x00\x01\x01"
+				     "\x09\x00\x24" BYTES_31 "23456"),
 	  0 },
 	{ "SSL without its flags",
 	  BYTES(HEAD("\x00", "\x0e") "\x20\x00\x04" "abcd" OWN), -EPROTO },
