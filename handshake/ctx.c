@@ -82,7 +82,6 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 	SSL_CTX_set_msg_callback(ctx->ssl, watch);
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
 	SSL_CTX_set_cert_verify_callback(ctx->ssl, hs_admit, NULL);
-	SSL_CTX_set_session_ticket_cb(ctx->ssl, NULL, hs_admit_again, NULL);
 	SSL_CTX_set_cert_cb(ctx->ssl, hs_sites_install, NULL);
 	hs_hello_init(ctx);
 	ctx->ja4 = config->ja4;

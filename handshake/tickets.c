@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "handshake/admit.h"
 #include "handshake/internal.h"
 
 #define NAME_LEN 16
@@ -143,7 +144,8 @@ int hs_tickets_init(struct hs_ctx *ctx, const struct hs_config *config)
 {
 	if (config->lifetime_s)
 		SSL_CTX_set_timeout(ctx->ssl, config->lifetime_s);
-	if (!SSL_CTX_set_session_ticket_cb(ctx->ssl, keep_end, NULL, NULL))
+	if (!SSL_CTX_set_session_ticket_cb(ctx->ssl, keep_end, hs_admit_again,
+					   NULL))
 		return -EIO;
 	ctx->tickets = config->keys;
 	if (ctx->tickets &&
