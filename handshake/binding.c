@@ -40,22 +40,24 @@ static const EVP_MD *digest_for(X509 *cert)
 	return EVP_get_digestbynid(nid);
 }
 
+size_t hs_end_point_make(SSL *ssl, uint8_t out[static HS_END_POINT_MAX])
+{
+	X509 *cert = SSL_get_certificate(ssl);
+	const EVP_MD *md = cert ? digest_for(cert) : NULL;
+	unsigned int len = 0;
+
+	return md && X509_digest(cert, md, out, &len) ? len : 0;
+}
+
 int hs_end_point(struct hs *hs, uint8_t out[static HS_END_POINT_MAX],
 		 size_t *len)
 {
-	X509 *cert = SSL_get_certificate(hs->ssl);
-	const EVP_MD *md = cert ? digest_for(cert) : NULL;
-	unsigned int n = 0;
-	int ok;
-
 	if (hs->step != HS_DONE)
 		return -EIO;
-	if (SSL_session_reused(hs->ssl))
+	if (!SSL_session_reused(hs->ssl))
+		*len = hs_end_point_make(hs->ssl, out);
+	else if (!hs_ticket_end_point(SSL_get_session(hs->ssl), out, len))
 		return -ENODATA;
-	if (!md)
-		return -ENOTSUP;
-	ok = X509_digest(cert, md, out, &n);
 	ERR_clear_error();
-	*len = n;
-	return ok ? 0 : -EIO;
+	return *len ? 0 : -ENOTSUP;
 }

@@ -48,10 +48,11 @@ int hs_exporter(struct hs *hs, uint8_t out[static 32]);
 #define HS_END_POINT_MAX 64
 /*
  * hs_end_point - the channel binding tls-server-end-point (RFC 5929 4.1), after
- * HS_DONE: a digest of the certificate that was sent
+ * HS_DONE: a digest of the certificate that was sent; in a resumed session of the
+ * one that was sent in its full handshake
  * @len: gets its length, bytes
  * Returns 0; -ENOTSUP: it is not defined for that certificate's signature, by
- * Ed25519; -ENODATA: the session was resumed, and nobody knows any more; -EIO.
+ * Ed25519; -ENODATA: the session's ticket does not say; -EIO: not done.
  */
 int hs_end_point(struct hs *hs, uint8_t out[static HS_END_POINT_MAX],
 		 size_t *len);

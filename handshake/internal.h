@@ -146,6 +146,12 @@ int hs_tls_apply(SSL_CTX *ssl, const struct hs_tls *tls, unsigned int pairs,
 
 /* tickets.c: @ctx's keys and lifetime. Returns 0 or -EIO. */
 int hs_tickets_init(struct hs_ctx *ctx, const struct hs_config *config);
+/* What the ticket of a resumed session says, as hs_end_point_make(), or false. */
+bool hs_ticket_end_point(SSL_SESSION *session,
+			 uint8_t out[static HS_END_POINT_MAX], size_t *len);
+
+/* binding.c: of the certificate in use. Its length, 0: it has none. */
+size_t hs_end_point_make(SSL *ssl, uint8_t out[static HS_END_POINT_MAX]);
 
 /* staple.c: OpenSSL's callback, for clients that asked */
 int hs_staple(SSL *ssl, void *arg);

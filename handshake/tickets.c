@@ -112,30 +112,63 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 	       1 : 2;
 }
 
+/* What of our own goes along in a ticket; of the end point as much as there is. */
+struct extra {
+	uint64_t end;		/* seconds, big-endian */
+	uint8_t end_point[HS_END_POINT_MAX];
+};
+#define END_LEN offsetof(struct extra, end_point)
+
+/* Returns its length; 0: there is none. */
+static size_t get_extra(SSL_SESSION *session, struct extra *extra)
+{
+	size_t len = 0;
+	void *data;
+
+	if (!SSL_SESSION_get0_ticket_appdata(session, &data, &len) ||
+	    len < END_LEN || len > sizeof(*extra))
+		return 0;
+	memcpy(extra, data, len);
+	return len;
+}
+
+bool hs_ticket_end_point(SSL_SESSION *session,
+			 uint8_t out[static HS_END_POINT_MAX], size_t *len)
+{
+	struct extra extra;
+	size_t n = get_extra(session, &extra);
+
+	if (!n)
+		return false;
+	*len = n - END_LEN;
+	memcpy(out, extra.end_point, *len);
+	return true;
+}
+
 /*
  * OpenSSL's callback, before a session becomes a ticket. In TLS 1.3 each
  * resumption brings a ticket with a lifetime of its own, and so a client could
  * go on for ever after one full handshake, its certificate long revoked (RFC
- * 8446 4.6.1). So the end of the first lifetime goes along, and is everyone's.
+ * 8446 4.6.1). So the end of the first lifetime goes along, and is everyone's;
+ * and what the client knows of our certificate, which may be another by then.
  */
-static int keep_end(SSL *ssl, void *arg)
+static int keep_extra(SSL *ssl, void *arg)
 {
 	SSL_SESSION *session = SSL_get_session(ssl);
 	int64_t begin = SSL_SESSION_get_time(session);
 	/* And not the session's, which may be of an older configuration. */
 	int64_t left = SSL_CTX_get_timeout(hs_of(ssl)->ctx->ssl);
-	uint64_t end = htobe64(begin + left);
-	size_t len = 0;
-	void *first;
+	struct extra extra;
 
 	(void)arg;
-	if (!SSL_SESSION_get0_ticket_appdata(session, &first, &len) ||
-	    len != sizeof(end))
-		return SSL_SESSION_set1_ticket_appdata(session, &end,
-						       sizeof(end));
-	memcpy(&end, first, sizeof(end));
-	if ((int64_t)be64toh(end) - begin < left)
-		left = (int64_t)be64toh(end) - begin;
+	if (!get_extra(session, &extra)) {
+		extra.end = htobe64(begin + left);
+		return SSL_SESSION_set1_ticket_appdata(
+			session, &extra,
+			END_LEN + hs_end_point_make(ssl, extra.end_point));
+	}
+	if ((int64_t)be64toh(extra.end) - begin < left)
+		left = (int64_t)be64toh(extra.end) - begin;
 	SSL_SESSION_set_timeout(session, left > 0 ? left : 0);
 	return 1;
 }
@@ -144,8 +177,8 @@ int hs_tickets_init(struct hs_ctx *ctx, const struct hs_config *config)
 {
 	if (config->lifetime_s)
 		SSL_CTX_set_timeout(ctx->ssl, config->lifetime_s);
-	if (!SSL_CTX_set_session_ticket_cb(ctx->ssl, keep_end, hs_admit_again,
-					   NULL))
+	if (!SSL_CTX_set_session_ticket_cb(ctx->ssl, keep_extra,
+					   hs_admit_again, NULL))
 		return -EIO;
 	ctx->tickets = config->keys;
 	if (ctx->tickets &&

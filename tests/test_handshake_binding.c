@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "handshake/tickets.h"
+
 TestSuite(binding, .timeout = 30);
 
 static const uint16_t versions[] = { KTLS_TLS12, KTLS_TLS13 };
@@ -14,13 +16,14 @@ static void shake_hands(struct duo *d, uint16_t version)
 	duo_done(d);
 }
 
-/* The session that came with the last handshake goes with the next. */
+/* The session that the client was given last goes with the next handshake. */
 static void resume(struct duo *d, uint16_t version)
 {
 	struct hs_info info;
 	char buf[8];
 
-	SSL_read(d->client, buf, sizeof(buf));
+	if (d->client)
+		SSL_read(d->client, buf, sizeof(buf));
 	duo_disconnect(d);
 	client_pair(d, version, KTLS_AES_128_GCM);
 	duo_connect(d);
@@ -175,6 +178,48 @@ Test(binding, the_end_point_is_not_defined_for_signatures_without_a_digest)
 	shake_hands(&d, KTLS_TLS13);
 	cr_expect_eq(hs_end_point(d.hs, out, &len), -ENOTSUP);
 	duo_fini(&d);
+}
+
+/* Another certificate takes the place of the one that there was. */
+static void renew(struct duo *d)
+{
+	char buf[8];
+
+	SSL_read(d->client, buf, sizeof(buf));
+	duo_disconnect(d);
+	hs_ctx_free(d->ctx);
+	hs_cert_free(d->cert);
+	d->ctx = NULL;
+	d->cert = NULL;
+	pki_remove(&d->pki);
+	pki_make(&d->pki, "P-256", 30);
+}
+
+/* The client goes on with the certificate that it has seen, renewed or not. */
+Test(binding, the_end_point_of_a_resumed_session_is_the_full_handshakes)
+{
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		struct hs_ticket_keys keys;
+		struct hs_tickets *tickets = hs_tickets_new();
+		struct duo d;
+		X509 *sent;
+
+		memset(&keys, 7, sizeof(keys));
+		hs_tickets_set(tickets, &keys);
+		duo_init(&d, "P-256");
+		d.config.keys = tickets;
+		shake_hands(&d, versions[i]);
+		sent = SSL_get1_peer_certificate(d.client);
+		/* By its first ticket, then one that came with a resumption. */
+		resume(&d, versions[i]);
+		expect_end_point(&d, sent, EVP_sha256());
+		renew(&d);
+		resume(&d, versions[i]);
+		expect_end_point(&d, sent, EVP_sha256());
+		X509_free(sent);
+		duo_fini(&d);
+		hs_tickets_free(tickets);
+	}
 }
 
 /* Two certificates for one name: the one that is the client's counts. */
