@@ -90,9 +90,31 @@ static int write_message(struct conn *c, struct ktls_info *info)
 	return 0;
 }
 
+/* Room for what a message points to. */
+struct told {
+	uint8_t exporter[32], end_point[HS_END_POINT_MAX];
+};
+
+/* What the route asks for, since nobody can find it out any more. */
+static void tell(struct conn *c, struct ktls_info *info, struct told *told)
+{
+	unsigned int wanted = c->worker->config->routes[c->route].tell;
+	size_t len;
+
+	if (wanted & CONFIG_TELL_EXPORTER && !hs_exporter(c->hs, told->exporter))
+		info->exporter = (struct ktls_bytes){ told->exporter,
+						      sizeof(told->exporter) };
+	if (wanted & CONFIG_TELL_END_POINT &&
+	    !hs_end_point(c->hs, told->end_point, &len))
+		info->end_point = (struct ktls_bytes){ told->end_point, len };
+	if (wanted & CONFIG_TELL_JA4)
+		info->ja4 = text(hs_ja4(c->hs));
+}
+
 static int note_handshake(struct conn *c, const struct hs_info *hs,
 			  enum ktls_mode mode)
 {
+	struct told told;
 	struct ktls_info info = {
 		.mode = mode,
 		.resumed = hs->resumed,
@@ -106,6 +128,7 @@ static int note_handshake(struct conn *c, const struct hs_info *hs,
 		.sig_scheme = text(hs->sig_scheme),
 	};
 
+	tell(c, &info, &told);
 	return write_message(c, &info);
 }
 
