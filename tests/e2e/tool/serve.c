@@ -279,6 +279,15 @@ static void address(const struct sockaddr_storage *ss, char *text, size_t size)
 
 #define BYTES(b) (int)(b).len, (b).len ? (const char *)(b).data : ""
 
+/* @text has room for the longest. */
+static const char *hex(struct ktls_bytes bytes, char *text)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		sprintf(text + 2 * i, "%02x", bytes.data[i]);
+	text[2 * bytes.len] = '\0';
+	return text;
+}
+
 static void describe(struct conn *c, const struct ktls_info *i)
 {
 	static const char *const modes[] = {
@@ -286,7 +295,7 @@ static void describe(struct conn *c, const struct ktls_info *i)
 		[KTLS_KERNEL] = "ktls",
 		[KTLS_PLAIN] = "plain",
 	};
-	char peer[64], local[64];
+	char peer[64], local[64], exporter[65], end_point[129];
 	struct timespec ts;
 	long long age_us;
 
@@ -299,12 +308,14 @@ static void describe(struct conn *c, const struct ktls_info *i)
 	snprintf(c->info, sizeof(c->info),
 		 "mode=%s peer=%s local=%s alpn=%.*s server_name=%.*s "
 		 "version=%.*s cipher=%.*s group=%.*s key_alg=%.*s "
-		 "cert_sig_alg=%.*s sig_scheme=%.*s resumed=%d age_us=%lld",
+		 "cert_sig_alg=%.*s sig_scheme=%.*s resumed=%d age_us=%lld "
+		 "exporter=%s end_point=%s ja4=%.*s",
 		 modes[i->mode], peer, local,
 		 BYTES(i->alpn), BYTES(i->server_name), BYTES(i->version),
 		 BYTES(i->cipher), BYTES(i->group), BYTES(i->key_alg),
 		 BYTES(i->cert_sig_alg), BYTES(i->sig_scheme), i->resumed,
-		 age_us);
+		 age_us, hex(i->exporter, exporter),
+		 hex(i->end_point, end_point), BYTES(i->ja4));
 }
 
 /* The descriptor table is full: leave the queue alone until one is free. */
