@@ -56,11 +56,6 @@ static const char *open_text(const char *path, struct ticket_text *text)
 		error = strerror(errno);
 	else if (!S_ISREG(st.st_mode))
 		error = "it is not a regular file";
-	else if (st.st_mode & (S_IRWXG | S_IRWXO))
-		log_warn("event=ticket_keys_exposed file=\"%s\" error=\"others "
-			 "than its owner can access it, and whoever has the "
-			 "keys can read and resume sessions\" "
-			 "remedy=\"chmod go= it\"", path);
 	if (!error)
 		error = read_text(fd, text);
 	if (fd >= 0)
@@ -136,6 +131,17 @@ static unsigned int decode_all(const char *path, const char *line,
 			  "current, next), found %u\" remedy=\"" MAKE_ONE "\"",
 			  path, number, n);
 	return n < HS_TICKET_KEYS ? 0 : n;
+}
+
+void ticket_file_warn(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && st.st_mode & (S_IRWXG | S_IRWXO))
+		log_warn("event=ticket_keys_exposed file=\"%s\" error=\"others "
+			 "than its owner can access it, and whoever has the "
+			 "keys can read and resume sessions\" "
+			 "remedy=\"chmod go= it\"", path);
 }
 
 bool ticket_file_read(const char *path, struct hs_ticket_keys *keys)

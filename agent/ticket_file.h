@@ -13,9 +13,12 @@
 /*
  * ticket_file_read - the last three keys of the file
  * @keys: gets them; the caller wipes it in any case
- * Empty lines are skipped. Logs what is wrong, with its line, and warns when
- * others than the file's owner may read it. Returns whether there are keys.
+ * Empty lines are skipped. Logs what is wrong, with its line. Returns whether
+ * there are keys.
  */
 bool ticket_file_read(const char *path, struct hs_ticket_keys *keys);
+
+/* ticket_file_warn - log that others than its owner can access the file */
+void ticket_file_warn(const char *path);
 
 #endif

@@ -246,8 +246,10 @@ bool ticket_keys_check(const struct config *config)
 {
 	WIPED(keys) struct hs_ticket_keys keys;
 
-	return !config->ticket_keys ||
-	       ticket_file_read(config->ticket_keys, &keys);
+	if (!config->ticket_keys)
+		return true;
+	ticket_file_warn(config->ticket_keys);
+	return ticket_file_read(config->ticket_keys, &keys);
 }
 
 struct ticket_keys *ticket_keys_new(void)

@@ -26,7 +26,10 @@ void ticket_keys_free(struct ticket_keys *keys);	/* wipes; takes NULL */
 /* ticket_keys_get - for contexts and workers; the same object for ever */
 struct hs_tickets *ticket_keys_get(const struct ticket_keys *keys);
 
-/* ticket_keys_check - would ticket_keys_use() work? Logs why not. */
+/*
+ * ticket_keys_check - would ticket_keys_use() work?
+ * Logs why not, and warns when others can read the file; call it before.
+ */
 bool ticket_keys_check(const struct config *config);
 
 /*
