@@ -215,6 +215,9 @@ void generation_tell(const struct generation *g, const struct route *route,
 	if (i < g->config->n_routes)
 		workers_tell(g->workers, &(struct channel_msg){
 			     type, (uint32_t)i, queue }, fd);
+	if (g->doors && (type == CHANNEL_ROUTE_UP ||
+			 type == CHANNEL_ROUTE_DOWN))
+		doors_update(g->doors);
 }
 
 /* struct announced - the worker that hears of a route's queues */
@@ -233,15 +236,29 @@ static void send_queue(void *arg, const struct route *route, uint64_t id,
 		    CHANNEL_QUEUE_ADD, (uint32_t)index_of(g, route), id }, fd);
 }
 
+static bool is_route_up(void *arg, unsigned int route)
+{
+	const struct generation *g = arg;
+
+	return g->routes[route] && route_registrations(g->routes[route]);
+}
+
 static void announce(void *arg, unsigned int worker)
 {
 	const struct generation *g = arg;
 	struct announced to = { g, worker };
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < g->config->n_routes; i++)
-		if (g->routes[i])
-			route_announce(g->routes[i], send_queue, &to);
+	for (i = 0; i < g->config->n_routes; i++) {
+		struct channel_msg msg = { CHANNEL_ROUTE_DOWN, i, 0 };
+
+		if (!g->routes[i])
+			continue;
+		if (is_route_up(arg, i))
+			msg.type = CHANNEL_ROUTE_UP;
+		route_announce(g->routes[i], send_queue, &to);
+		workers_say(g->workers, worker, &msg, -1);
+	}
 }
 
 static void on_queue_broken(void *arg, unsigned int route, uint64_t id)
@@ -350,29 +367,6 @@ int generation_ready(struct generation *g, uint64_t now)
 
 /* --- the switch --------------------------------------------------------- */
 
-static int listen_all(const struct generation *g)
-{
-	size_t i;
-	int err;
-
-	for (i = 0; i < g->config->n_listeners; i++) {
-		const struct config_listener *l = &g->config->listeners[i];
-
-		/* Where it listens already, these may have changed. */
-		err = listener_set_tcp(l, g->listeners[i]);
-		if (!err)
-			err = listener_listen(l, g->listeners[i]);
-		if (err)
-			return fail_listener(l, err);
-	}
-	return 0;
-}
-
-static const char *route_name(const struct config *config, unsigned int route)
-{
-	return route == CONFIG_DENY ? "deny" : config->routes[route].name;
-}
-
 /* Does it listen at this very socket? */
 static bool has_socket(const struct generation *g, int fd)
 {
@@ -387,17 +381,10 @@ static bool has_socket(const struct generation *g, int fd)
 	return false;
 }
 
-static void log_listeners(const struct generation *g,
-			  const struct generation *previous)
+static int open_doors(struct generation *g)
 {
-	const struct config *c = g->config;
-	size_t i;
-
-	for (i = 0; i < c->n_listeners; i++)
-		if (!has_socket(previous, g->listeners[i]))
-			listener_log(&c->listeners[i],
-				     route_name(c, c->listeners[i].route),
-				     g->listeners[i]);
+	g->doors = doors_new(g->config, g->listeners, is_route_up, g);
+	return g->doors ? doors_open(g->doors) : out_of_memory();
 }
 
 static void update_routes(struct generation *g,
@@ -424,13 +411,12 @@ static int move_control(struct generation *g)
 
 int generation_take_over(struct generation *g, struct generation *previous)
 {
-	int err = listen_all(g);
+	int err = open_doors(g);
 
 	if (!err)
 		err = move_control(g);
 	if (err)
 		return err;
-	log_listeners(g, previous);
 	update_routes(g, previous);
 	if (previous)
 		staples_take_over(g->staples, previous->staples);
@@ -497,6 +483,8 @@ void generation_stop(struct generation *g, const struct generation *serving)
 	if (g->stopping)
 		return;
 	g->stopping = true;
+	doors_free(g->doors);
+	g->doors = NULL;
 	close_listeners(g, serving);
 	close_routes(g, serving);
 	if (g->control >= 0) {
@@ -516,6 +504,8 @@ uint64_t generation_tick(struct generation *g, uint64_t now)
 	uint64_t due = g->started ? workers_tick(g->workers, now) : UINT64_MAX;
 	size_t i;
 
+	next = due < next ? due : next;
+	due = g->doors ? doors_tick(g->doors, now) : UINT64_MAX;
 	next = due < next ? due : next;
 	for (i = 0; i < g->config->n_routes && !g->stopping; i++) {
 		due = route_tick(g->routes[i], now);

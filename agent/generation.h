@@ -10,6 +10,7 @@
 #include "certs.h"
 #include "config.h"
 #include "control.h"
+#include "doors.h"
 #include "keylog.h"
 #include "ktls/install.h"
 #include "metrics.h"
@@ -54,6 +55,7 @@ struct generation {
 	struct keylog *keylog;
 	struct staples *staples;
 	struct workers *workers;
+	struct doors *doors;	/* from then on that it serves until it stops */
 	bool started, stopping;
 	uint64_t ready_by_ms;
 };
@@ -113,7 +115,10 @@ bool generation_ended(struct generation *g, pid_t pid, int status);
 /* generation_running - are there processes? */
 bool generation_running(const struct generation *g);
 
-/* generation_tell - something about @route to those workers that know it */
+/*
+ * generation_tell - something about @route to those workers that know it
+ * When its consumers came or went, listeners follow.
+ */
 void generation_tell(const struct generation *g, const struct route *route,
 		     enum channel_type type, uint64_t queue, int fd);
 

@@ -93,6 +93,14 @@ int listener_listen(const struct config_listener *config, int fd)
 	return listen(fd, (int)config->backlog) ? -errno : 0;
 }
 
+int listener_shut(const struct config_listener *config, int fd)
+{
+	if (is_local(config))
+		return -EOPNOTSUPP;
+	/* ENOTCONN: it did not listen. */
+	return shutdown(fd, SHUT_RD) && errno != ENOTCONN ? -errno : 0;
+}
+
 void listener_close(const struct config_listener *config, int fd)
 {
 	if (is_local(config))
@@ -151,6 +159,9 @@ static void on_accept(struct ring_op *op, int result)
 
 	l->armed = false;
 	l->worker->slab.promised--;
+	l->shut = result == -EINVAL;
+	if (l->shut)
+		return;
 	if (result >= 0) {
 		if (l->paused)
 			log_info("event=accept_resumed");

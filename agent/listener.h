@@ -28,6 +28,7 @@ struct listener {
 	bool starved;		/* every slot is taken */
 	bool throttled;		/* accept_rate was reached */
 	bool paused;		/* out of descriptors; tried again by time */
+	bool shut;		/* by master; likewise */
 	struct sockaddr_storage peer;
 	socklen_t peer_len;
 };
@@ -46,6 +47,14 @@ int listener_bind(const struct config_listener *config);
 int listener_set_tcp(const struct config_listener *config, int fd);
 /* listener_listen - 0, or -errno of listen(2) */
 int listener_listen(const struct config_listener *config, int fd);
+
+/*
+ * listener_shut - listen no more, for whoever has the socket; 0 or -errno of
+ * shutdown(2)
+ * Clients are refused, accepts that wait end with EINVAL. Until
+ * listener_listen() the port is kept, unless it was chosen by the kernel.
+ */
+int listener_shut(const struct config_listener *config, int fd);
 
 /* listener_close - master's end of it; a Unix socket's file goes too */
 void listener_close(const struct config_listener *config, int fd);

@@ -39,6 +39,14 @@ static void on_queue_removed(void *arg, const struct route *route, uint64_t id)
 	reload_tell(&m->reload, route, CHANNEL_QUEUE_REMOVE, id, -1);
 }
 
+static void on_route_live(void *arg, const struct route *route, bool live)
+{
+	const struct master *m = arg;
+
+	reload_tell(&m->reload, route, live ? CHANNEL_ROUTE_UP :
+		    CHANNEL_ROUTE_DOWN, 0, -1);
+}
+
 static void reap(struct master *m)
 {
 	int status;
@@ -162,7 +170,7 @@ static int init(struct master *m, struct generation *first)
 		return err;
 	}
 	m->host.routes = (struct route_events){
-		on_queue_added, on_queue_removed,
+		on_queue_added, on_queue_removed, on_route_live,
 		metrics_master(m->host.metrics), m };
 	err = reload_first(&m->reload, first);
 	return err ? err : open_control(m, first->config->control);

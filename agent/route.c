@@ -52,6 +52,17 @@ static void choose_queues(struct route *route)
 	route->tend_ms = 0;
 }
 
+/* A registration more or less; when it makes the difference, master hears. */
+static void count_live(struct route *route, bool more)
+{
+	const struct route_events *events = route->queues.events;
+
+	route->n_registrations += more ? 1 : -1;
+	choose_queues(route);
+	if (route->n_registrations == (more ? 1 : 0))
+		events->live(events->arg, route, more);
+}
+
 static void close_pair(const int fds[2])
 {
 	struct ktls_fds pair = { .n = 2, .fd = { fds[0], fds[1] } };
@@ -73,8 +84,7 @@ static void free_registration(struct registration *r)
 		log_info("event=consumer_left route=%s pid=%d uid=%u",
 			 route->config->name, (int)r->peer.pid, r->peer.uid);
 		r->queue->registrations--;
-		route->n_registrations--;
-		choose_queues(route);
+		count_live(route, false);
 	}
 	free(r);
 }
@@ -105,11 +115,10 @@ static void go_live(struct registration *r, struct route_queue *q,
 	r->state = REG_LIVE;
 	r->queue = q;
 	q->registrations++;
-	route->n_registrations++;
 	log_info("event=consumer_registered route=%s pid=%d uid=%u queue=%llu "
 		 "adopted=%d", route->config->name, (int)r->peer.pid,
 		 r->peer.uid, (unsigned long long)q->id, adopted);
-	choose_queues(route);
+	count_live(route, true);
 }
 
 /* A registration that brings no queue gets the route's, or a new one. */

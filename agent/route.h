@@ -7,6 +7,7 @@
 #ifndef AGENT_ROUTE_H
 #define AGENT_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,12 +21,14 @@ struct route;
  * struct route_events - what master does about a route's queues
  * @added:   the workers are to send to this queue; @write_fd borrowed
  * @removed: they are not to any more; not said by route_close()
+ * @live:    the first consumer has registered, or the last one left; likewise
  * @metrics: master's slot, for connections dropped in a queue that nobody reads
  */
 struct route_events {
 	void (*added)(void *arg, const struct route *route, uint64_t id,
 		      int write_fd);
 	void (*removed)(void *arg, const struct route *route, uint64_t id);
+	void (*live)(void *arg, const struct route *route, bool live);
 	struct metrics *metrics;
 	void *arg;
 };

@@ -188,7 +188,7 @@ static uint64_t look_after_listeners(struct worker *w)
 
 		if (check && l->armed)
 			listener_check(l);
-		else if (check || !l->paused)
+		else if (check || !(l->paused || l->shut))
 			listener_arm(l);
 	}
 	next = limits_accept_at(&w->limits, w->now_ms);

@@ -512,3 +512,37 @@ Test(listener, a_silent_client_is_gone_at_its_deadline, .init = start,
 	cr_assert_eq(metrics.value[METRIC_FAILED_TIMEOUT], 1);
 	cr_assert_eq(recv(fd, &byte, 1, 0), 0);
 }
+
+Test(listener, waits_without_a_sound_while_its_socket_is_shut, .init = start,
+     .fini = stop)
+{
+	int i, fd;
+
+	listener_arm(&listener);
+	turn();
+	cr_assert(listener.armed);
+	cr_assert_eq(listener_shut(&setup, listener.fd), 0);
+	cr_assert_eq(listener_shut(&setup, listener.fd), 0, "again");
+	fd = socket(bound.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(connect(fd, (void *)&bound, bound_len), -1);
+	cr_assert_eq(errno, ECONNREFUSED);
+	close(fd);
+	for (i = 0; i < 20; i++)
+		turn();
+	cr_assert(listener.shut);
+	cr_assert_not(listener.armed);
+	cr_assert_eq(w.slab.promised, 0, "it holds no slot meanwhile");
+	/* Whoever looks after it tries now and then. */
+	listener_arm(&listener);
+	turn();
+	cr_assert(listener.shut);
+	cr_assert_not(listener.armed);
+
+	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
+	cr_assert_eq(getsockname(listener.fd, (void *)&bound, &bound_len), 0);
+	fd = dial();
+	listener_arm(&listener);
+	turn_until_accepted(1);
+	cr_assert_not(listener.shut);
+	close(fd);
+}

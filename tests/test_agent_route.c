@@ -36,7 +36,8 @@ static int loop;
 /* What a worker would know. */
 static struct queue worker;
 static struct metrics metrics;
-static unsigned int n_added, n_removed;
+static unsigned int n_added, n_removed, n_live;
+static bool is_live;
 
 static void on_added(void *arg, const struct route *r, uint64_t id,
 		     int write_fd)
@@ -55,8 +56,16 @@ static void on_removed(void *arg, const struct route *r, uint64_t id)
 	queue_remove(&worker, id);
 }
 
-static const struct route_events events = { on_added, on_removed, &metrics,
-					    NULL };
+static void on_live(void *arg, const struct route *r, bool live)
+{
+	(void)arg;
+	(void)r;
+	is_live = live;
+	n_live++;
+}
+
+static const struct route_events events = { on_added, on_removed, on_live,
+					    &metrics, NULL };
 
 static void on_broken(struct queue *q, uint64_t id)
 {
@@ -261,6 +270,27 @@ Test(route, knows_by_its_inode_that_a_queue_was_offered_before, .init = start,
 	run();
 	cr_assert_eq(route_registrations(route), 1);
 	cr_assert_eq(n_removed, 0);
+}
+
+Test(route, says_when_its_first_consumer_comes_and_its_last_one_goes,
+     .init = start, .fini = stop)
+{
+	int offer[2], one, other;
+
+	make_queue(offer);
+	cr_assert_eq(n_live, 0);
+	one = say_hello(offer);
+	cr_assert_eq(hear(one), KTLS_REG_ADOPTED);
+	cr_assert(n_live == 1 && is_live);
+	other = say_hello(NULL);
+	cr_assert_eq(hear(other), KTLS_REG_OK);
+	close(one);
+	run();
+	cr_assert_eq(n_live, 1);
+	close(other);
+	run();
+	cr_assert(n_live == 2 && !is_live);
+	cr_assert_eq(route_registrations(route), 0);
 }
 
 Test(route, takes_what_a_queue_held_when_it_was_offered, .init = start,

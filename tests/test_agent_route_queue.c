@@ -32,8 +32,15 @@ static void on_removed(void *arg, const struct route *route, uint64_t id)
 }
 
 static struct metrics metrics;
-static const struct route_events events = { on_added, on_removed, &metrics,
-					    NULL };
+static void on_live(void *arg, const struct route *r, bool live)
+{
+	(void)arg;
+	(void)r;
+	(void)live;
+}
+
+static const struct route_events events = { on_added, on_removed, on_live,
+					    &metrics, NULL };
 static struct route_queues set = {
 	.route = (const void *)&config,
 	.config = &config,
