@@ -111,8 +111,7 @@ void conn_peer_gone(struct conn *c, int error)
 	conn_free(c);
 }
 
-/* After this the operation in flight ends at once. */
-static void cut(struct conn *c)
+void conn_cut(struct conn *c)
 {
 	conn_leave(c);
 	shutdown(c->fd, SHUT_RDWR);
@@ -128,7 +127,7 @@ void conn_give_up(struct conn *c, enum metric id, const char *reason,
 		conn_count(c, id);
 		log_failure(c, reason, error);
 	}
-	cut(c);
+	conn_cut(c);
 }
 
 void conn_handshake_due(struct deadline *d)
@@ -145,7 +144,7 @@ void conn_closing_due(struct deadline *d)
 	if (c->relay)
 		relay_due(c->relay);
 	else
-		cut(c);
+		conn_cut(c);
 }
 
 static void on_lingered(struct ring_op *op, int result)
@@ -319,6 +318,7 @@ bool conn_attach(struct conn *c)
 
 void conn_shake_hands(struct conn *c)
 {
+	c->state = CONN_HANDSHAKE;
 	/* Now if it can be, for once the peer's FIN is in the kernel refuses. */
 	if (!c->peeking && !conn_attach(c))
 		return;

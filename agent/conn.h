@@ -2,6 +2,7 @@
 /*
  * A connection, from accept to hand-off:
  *
+ *	HEADER (from a load balancer) -> HANDSHAKE
  *	HANDSHAKE -> HANDOFF -> gone
  *	                 \-> RELAY (when the kernel cannot) -> gone
  *	HANDSHAKE, on failure, -> CLOSING -> gone
@@ -29,6 +30,7 @@ struct worker;
 
 enum conn_state {
 	CONN_FREE,
+	CONN_HEADER,
 	CONN_HANDSHAKE,
 	CONN_HANDOFF,
 	CONN_RELAY,
@@ -54,7 +56,10 @@ struct conn {
 	size_t fed;		/* bytes of it that the handshake has seen */
 	bool flight_sent;	/* from here on a Finished may arrive */
 	bool in_flight, joined;	/* what struct limits counts of it */
-	struct sockaddr_storage peer;
+	unsigned int header_len;	/* of a PROXY header, what is taken */
+	/* By a PROXY header, where there was one; @local is AF_UNSPEC for the
+	 * socket's own. */
+	struct sockaddr_storage peer, local;
 };
 
 /* conn_start - begin with an accepted socket; takes @fd */
@@ -66,6 +71,7 @@ void conn_free(struct conn *c);
 
 /* Deadline callbacks of struct worker's lists. */
 void conn_handshake_due(struct deadline *d);
+void conn_header_due(struct deadline *d);	/* of struct listener's */
 void conn_closing_due(struct deadline *d);
 
 /* "203.0.113.7:4711" of the peer or "unix", for log lines; a static buffer. */

@@ -77,7 +77,9 @@ static int write_message(struct conn *c, struct ktls_info *info)
 
 	info->peer = c->peer;
 	info->unique_id = worker_unique_id(c->worker);
-	if (getsockname(c->fd, (struct sockaddr *)&info->local, &len))
+	info->local = c->local;
+	if (info->local.ss_family == AF_UNSPEC &&
+	    getsockname(c->fd, (struct sockaddr *)&info->local, &len))
 		return -errno;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	info->handoff_ns = (uint64_t)now.tv_sec * 1000000000 +

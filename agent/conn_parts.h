@@ -34,14 +34,16 @@ size_t conn_feed(struct conn *c, const uint8_t *in, size_t len);
  * @at: where its @len bytes are in a buffer; they come there once more
  */
 void conn_consume(struct conn *c, uint8_t *at, size_t len);
+/* conn_cut - end it: the operation in flight does so at once */
+void conn_cut(struct conn *c);
 /* conn_flush - send the output, then do what c->step says */
 void conn_flush(struct conn *c);
 /* conn_attach - make the socket ready for the kernel's TLS; false: it is gone */
 bool conn_attach(struct conn *c);
 
 /*
- * conn_admit.c: conn_admit - see whether there is room for a connection that was
- * accepted, make some, and go on with conn_shake_hands()
+ * conn_admit.c: conn_admit - find out who it is that was accepted, see whether
+ * there is room for it, make some, and go on with conn_shake_hands()
  */
 void conn_admit(struct conn *c);
 void conn_shake_hands(struct conn *c);

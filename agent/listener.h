@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "config.h"
+#include "deadline.h"
 #include "handshake/ctx.h"
 #include "ring.h"
 
@@ -21,6 +22,7 @@ struct listener {
 	struct ring_op op;
 	struct worker *worker;
 	const struct config_listener *config;
+	struct deadline_list headers;	/* accept_proxy's timeout */
 	struct hs_ctx *ctx;
 	struct rules *rules;	/* which way its connections go */
 	int fd;

@@ -41,6 +41,9 @@
 	X(REFUSED_DENIED, "refused_total", "reason=\"denied\"") \
 	X(REFUSED_NO_CONSUMER, "refused_total", "reason=\"no_consumer\"") \
 	X(REFUSED_CLIENT, "refused_total", "reason=\"client_limit\"") \
+	X(REFUSED_HEADER, "refused_total", "reason=\"proxy_header\"") \
+	X(REFUSED_HEADER_LATE, "refused_total", "reason=\"proxy_timeout\"") \
+	X(REFUSED_DIRECT, "refused_total", "reason=\"no_proxy\"") \
 	X(PASSED, "passed_total", "") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \

@@ -209,6 +209,9 @@ static int64_t run_timers(struct worker *w)
 	now = w->now_ms = monotonic_ms();
 	next = earlier(deadline_run(&w->handshakes, now),
 		       deadline_run(&w->closing, now));
+	for (i = 0; i < w->config->n_listeners; i++)
+		next = earlier(next,
+			       deadline_run(&w->listeners[i].headers, now));
 	for (i = 0; i < w->config->n_routes; i++)
 		next = earlier(next,
 			       queue_flush(&w->routes[i].queue, now));
@@ -260,6 +263,9 @@ static int init_listeners(struct worker *w, const struct worker_setup *setup)
 
 		l->worker = w;
 		l->config = &w->config->listeners[i];
+		deadline_list_init(&l->headers,
+				   l->config->accept_proxy.timeout_ms,
+				   conn_header_due);
 		l->ctx = setup->certs->contexts[i];
 		l->fd = setup->listener_fds[i];
 		l->rules = rules_new(l->config, w->config->routes);

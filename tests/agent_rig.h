@@ -23,6 +23,7 @@
 #include "agent_case.h"
 
 #define LINGER_MS 300
+#define HEADER_MS 300
 
 static struct config_route route_config[] = {
 	{ .name = (char *)"web" },
@@ -53,6 +54,7 @@ static inline void turn(int64_t wait_ms)
 	w.now_ms = loop_now_ms();
 	deadline_run(&w.handshakes, w.now_ms);
 	deadline_run(&w.closing, w.now_ms);
+	deadline_run(&listener.headers, w.now_ms);
 	queue_flush(&worker_routes[0].queue, w.now_ms);
 	queue_flush(&worker_routes[1].queue, w.now_ms);
 	cr_assert_eq(ring_wait(&w.ring, wait_ms), 0);
@@ -97,6 +99,7 @@ static inline void start_worker(void)
 	listener.rules = rules_new(&listener_config, route_config);
 	deadline_list_init(&w.handshakes, 5000, conn_handshake_due);
 	deadline_list_init(&w.closing, LINGER_MS, conn_closing_due);
+	deadline_list_init(&listener.headers, HEADER_MS, conn_header_due);
 	cr_assert_eq(conn_slab_init(&w.slab, 4), 0);
 	cr_assert_eq(ring_init(&w.ring), 0);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
