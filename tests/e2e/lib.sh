@@ -204,21 +204,24 @@ trap 'exit 143' TERM
 # chain key staple ($PKI/good.der) issuer bind alpn tickets backlog handoff queue
 # hold_timeout handshake_timeout drain_timeout; `cert=LINE` adds a line to the
 # certificate (cert='responder: http://127.0.0.1:80/'), `ocsp=LINE` one below
-# ocsp (ocsp='timeout: 1s'), `route=LINE` one to the route and `top=LINE` one at
-# the top level, all repeatable; `certs=FILE` takes the list of certificates, its
-# items as they stand below `certificates:`, from there instead.
+# ocsp (ocsp='timeout: 1s'), `listener=LINE` one to the listener, `route=LINE` one
+# to the route and `top=LINE` one at the top level, all repeatable; `certs=FILE`
+# takes the list of certificates, its items as they stand below `certificates:`,
+# from there instead, and `listeners=FILE` more listeners from there.
 config() {
 	local workers=2 ktls=prefer chain=$PKI/ec-chain.pem key=$PKI/ec.key
 	local staple=$PKI/good.der issuer='' bind=127.0.0.1:0 tickets=2
 	local alpn='[http/1.1]' backlog=4096 handoff=$DIR/web.sock queue=1024
 	local hold_timeout=30s handshake_timeout=10s drain_timeout=5s
 	local user=${WORKERS_USER:-nobody} stapler_user=nobody certs=''
+	local listeners=''
 	local state_dir=$DIR/state
-	local cert=() ocsp=() route=() top=() arg
+	local cert=() ocsp=() listener=() route=() top=() arg
 	for arg; do
 		case $arg in
 		cert=*) cert+=("${arg#*=}") ;;
 		ocsp=*) ocsp+=("${arg#*=}") ;;
+		listener=*) listener+=("${arg#*=}") ;;
 		route=*) route+=("${arg#*=}") ;;
 		top=*) top+=("${arg#*=}") ;;
 		*=*) printf -v "${arg%%=*}" %s "${arg#*=}" ;;
@@ -239,6 +242,10 @@ config() {
 		    alpn: $alpn
 		    tickets: $tickets
 		    backlog: $backlog
+	END
+	[ ${#listener[@]} -eq 0 ] || printf '    %s\n' "${listener[@]}"
+	[ -z "$listeners" ] || printf '%s\n' "$(<"$listeners")"
+	cat <<-END
 		routes:
 		  - name: web
 		    handoff: $handoff

@@ -11,6 +11,7 @@
  *   -s BYTES     say nothing but that many bytes of a ClientHello; print
  *                'paused' once connected, then wait until the server closes
  *   -t MS        give up after that long (60000)
+ *   -a N         from as many addresses, 127.0.0.1 and those behind it (1)
  *
  * Every connection asks for a path of its own and must get just that back.
  * The last line has the counts; exit 0 when nothing failed.
@@ -326,6 +327,9 @@ static void set_option(int c)
 	case 's':
 		hello_bytes = atoi(optarg);
 		break;
+	case 'a':
+		tcp_sources(atoi(optarg));
+		break;
 	case 't':
 		timeout_ms = atoi(optarg);
 		break;
@@ -347,7 +351,7 @@ int main(int argc, char **argv)
 	struct conn *conns;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:j:c:v:rks:t:")) != -1)
+	while ((c = getopt(argc, argv, "n:j:c:v:rks:t:a:")) != -1)
 		set_option(c);
 	if (optind + 1 != argc)
 		set_option('?');

@@ -104,6 +104,26 @@ static socklen_t parse_address(const char *where, struct sockaddr_storage *ss)
 	return sizeof(*in6);
 }
 
+static int sources, next_source;
+
+void tcp_sources(int n)
+{
+	sources = n;
+}
+
+static void bind_source(int fd)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	int one = 1;
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + next_source);
+	next_source = (next_source + 1) % sources;
+	/* The port is chosen later, when it need not be free for all. */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)))
+		die("bind: %m");
+}
+
 int tcp_try(const char *where)
 {
 	struct sockaddr_storage ss;
@@ -115,6 +135,8 @@ int tcp_try(const char *where)
 	if (fd < 0)
 		die("socket: %m");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (sources && ss.ss_family == AF_INET)
+		bind_source(fd);
 	if (!connect(fd, (struct sockaddr *)&ss, len) || errno == EINPROGRESS)
 		return fd;
 	close(fd);

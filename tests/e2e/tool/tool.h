@@ -30,6 +30,8 @@ size_t parse_size(const char *text);
  * EAGAIN after @timeout_ms. @where: "127.0.0.1:443" or "[::1]:443".
  */
 int tcp_connect(const char *where, int timeout_ms);
+/* From now on connections to IPv4 come from 127.0.0.1 to 127.0.0.@n in turn. */
+void tcp_sources(int n);
 /* The same, nonblocking: the connection is still being made. */
 int tcp_start(const char *where);
 /* The same, but -1 with errno when that is refused at once. */
