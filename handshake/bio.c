@@ -124,8 +124,12 @@ static int bio_read(BIO *bio, char *buf, size_t len, size_t *got)
 		return 0;
 	}
 	hs_stream_scan(&hs->rx, (uint8_t *)buf, *got);
-	/* A second ClientHello, before OpenSSL makes room for it. */
+	/*
+	 * A second ClientHello, before OpenSSL makes room for it. TLS 1.2 has
+	 * none, and its Finished, encrypted, begins with any byte.
+	 */
 	if (hs->rx.n_head < sizeof(hs->rx.head) ||
+	    SSL_version(hs->ssl) != TLS1_3_VERSION ||
 	    hs_hello_fits(hs, hs->rx.head))
 		return 1;
 	hs_fail_long(hs);
