@@ -83,7 +83,6 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 	SSL_CTX_set_tlsext_status_cb(ctx->ssl, hs_staple);
 	SSL_CTX_set_cert_verify_callback(ctx->ssl, hs_admit, NULL);
 	SSL_CTX_set_cert_cb(ctx->ssl, hs_sites_install, NULL);
-	hs_hello_init(ctx);
 	ctx->ja4 = config->ja4;
 	ctx->keylog = config->keylog;
 	if (ctx->keylog)
@@ -91,6 +90,8 @@ static int setup(struct hs_ctx *ctx, const struct hs_config *config,
 	if (hs_tls_apply(ctx->ssl, config->tls, config->pairs, error,
 			 error_len))
 		return -EINVAL;
+	if (hs_hello_init(ctx))
+		return -EIO;
 	set_options(ctx->ssl);
 	return set_sessions(ctx, config);
 }

@@ -4,6 +4,8 @@
  * the protocol (RFC 7301), and the sessions that may be resumed.
  */
 #include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "handshake/admit.h"
@@ -85,8 +87,9 @@ static bool add(EVP_MD_CTX *digest, const void *part, size_t len)
 /*
  * A session is resumed for what it was made for and for nothing else: under its
  * name (RFC 6066 3), in its realm, with its protocol, by the rules for clients that
- * its own came in by. OpenSSL alone would resume it under any, and compares this
- * for us in all versions.
+ * its own came in by, and where its cipher is on offer, which OpenSSL does not ask
+ * for in TLS 1.2. OpenSSL alone would resume it under any, and compares this for us
+ * in all versions.
  */
 static bool make_bond(struct hs_ctx *ctx, const struct hs_hello *hello,
 		      const struct hs_client *client, uint8_t bond[static 32])
@@ -97,6 +100,7 @@ static bool make_bond(struct hs_ctx *ctx, const struct hs_hello *hello,
 	       add(d, hello->server_name, strlen(hello->server_name)) &&
 	       add(d, hello->realm, strlen(hello->realm)) &&
 	       add(d, hello->protocol.data, hello->protocol.len) &&
+	       add(d, ctx->ciphers, sizeof(ctx->ciphers)) &&
 	       (!client || add(d, hs_client_id(client), HS_CLIENT_ID)) &&
 	       EVP_DigestFinal_ex(d, bond, NULL);
 }
@@ -201,9 +205,39 @@ static int select_alpn(SSL *ssl, const unsigned char **out,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-void hs_hello_init(struct hs_ctx *ctx)
+static int by_number(const void *a, const void *b)
+{
+	const uint16_t *x = a;
+	const uint16_t *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Those of TLS 1.2: in TLS 1.3 a session goes on with any of its digest. */
+static int keep_ciphers(struct hs_ctx *ctx)
+{
+	STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx->ssl);
+	size_t n = 0;
+
+	if (SSL_CTX_get_min_proto_version(ctx->ssl) >= TLS1_3_VERSION)
+		return 0;
+	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
+		const SSL_CIPHER *c = sk_SSL_CIPHER_value(list, i);
+
+		if (!strcmp(SSL_CIPHER_get_version(c), "TLSv1.3"))
+			continue;
+		if (n == HS_CIPHERS)
+			return -EIO;
+		ctx->ciphers[n++] = SSL_CIPHER_get_protocol_id(c);
+	}
+	qsort(ctx->ciphers, n, sizeof(*ctx->ciphers), by_number);
+	return 0;
+}
+
+int hs_hello_init(struct hs_ctx *ctx)
 {
 	SSL_CTX_set_client_hello_cb(ctx->ssl, on_client_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx->ssl, accept_name);
 	SSL_CTX_set_alpn_select_cb(ctx->ssl, select_alpn, NULL);
+	return keep_ciphers(ctx);
 }

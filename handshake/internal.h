@@ -51,6 +51,8 @@ struct hs_cert {
 	bool key_is_pss;
 };
 
+#define HS_CIPHERS 16	/* at most, of TLS 1.2; there are six for the kernel */
+
 struct hs_ctx {
 	SSL_CTX *ssl;		/* with names.fallback's certificates */
 	struct hs_site *sites;
@@ -59,6 +61,7 @@ struct hs_ctx {
 	struct hs_names names;
 	bool strict, alpn_ignore;
 	unsigned int max_hello;
+	uint16_t ciphers[HS_CIPHERS];	/* of TLS 1.2, ascending; 0: no more */
 	BIO_METHOD *bio;
 	struct ktls_derive *derive;
 	EVP_MAC_CTX *hmac[2];		/* SHA-256, SHA-384: TLS 1.2's PRF */
@@ -124,8 +127,11 @@ void hs_describe_cert(struct hs_cert *cert);
 /* Of the set the one that was signed with, or is about to be. */
 const struct hs_cert *hs_cert_used(const struct hs *hs);
 
-/* hello.c: what follows from a ClientHello */
-void hs_hello_init(struct hs_ctx *ctx);
+/*
+ * hello.c: what follows from a ClientHello; once it is known which ciphers are on
+ * offer. 0 or -EIO.
+ */
+int hs_hello_init(struct hs_ctx *ctx);
 
 /*
  * sites.c: the context's own copy of its sites. 0, or a negative value and a

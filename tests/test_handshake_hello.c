@@ -8,6 +8,7 @@
 #include <malloc.h>
 
 #include "handshake/internal.h"
+#include "handshake/tickets.h"
 
 TestSuite(hello, .timeout = 60);
 
@@ -450,6 +451,63 @@ Test(hello, a_session_goes_on_for_what_it_was_made_for_only, .init = start,
 				     versions[v]);
 			forget_session();
 		}
+}
+
+/* Of two contexts with keys in common: what one of them may offer. */
+static const struct {
+	unsigned int pairs[2];
+	const char *ciphers;	/* of the client */
+	bool resumed;
+} crossings[] = {
+	{ { KTLS_ALL_PAIRS, KTLS_ALL_PAIRS }, "ECDHE-ECDSA-AES256-GCM-SHA384",
+	  true },
+	{ { KTLS_ALL_PAIRS, KTLS_PAIR(KTLS_TLS12, KTLS_AES_128_GCM) },
+	  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256",
+	  false },
+	{ { KTLS_PAIR(KTLS_TLS12, KTLS_AES_256_GCM),
+	    KTLS_PAIR(KTLS_TLS12, KTLS_CHACHA20_POLY1305) },
+	  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
+	  false },
+};
+
+/* In TLS 1.2 OpenSSL goes on with a session's cipher whether it is offered. */
+Test(hello, a_session_goes_on_with_a_cipher_on_offer, .init = start,
+     .fini = stop)
+{
+	struct request r = { "a.example", NULL, "" };
+
+	duo.config.keys = hs_tickets_new();
+	SSL_CTX_set_max_proto_version(duo.client_ctx, KTLS_TLS12);
+	for (size_t i = 0; i < COUNT(crossings); i++) {
+		SSL_CTX_set_cipher_list(duo.client_ctx, crossings[i].ciphers);
+		for (int k = 0; k < 2; k++) {
+			duo.config.pairs = crossings[i].pairs[k];
+			cr_expect_eq(shake_hands(&r),
+				     k && crossings[i].resumed, "%zu", i);
+			hs_ctx_free(duo.ctx);
+			duo.ctx = NULL;
+		}
+		forget_session();
+	}
+	hs_tickets_free(duo.config.keys);
+}
+
+/* Made where names need not be known, and brought to where they must be. */
+Test(hello, a_session_does_not_open_a_strict_context, .init = start,
+     .fini = stop)
+{
+	struct request r = { "unknown.example", NULL, "" };
+
+	for (size_t v = 0; v < COUNT(versions); v++) {
+		client_pair(&duo, versions[v], KTLS_AES_128_GCM);
+		cr_expect_not(shake_hands(&r));
+		duo.ctx->strict = true;
+		connect_as(r.name, NULL);
+		expect_refused(HS_F_NAME, SSL_AD_UNRECOGNIZED_NAME);
+		duo_disconnect(&duo);
+		forget_session();
+		duo.ctx->strict = false;
+	}
 }
 
 /* --- lengths ----------------------------------------------------------- */
