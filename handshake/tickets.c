@@ -112,6 +112,16 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 	       1 : 2;
 }
 
+/* When it was made, seconds since the epoch */
+static int64_t begin_of(const SSL_SESSION *session)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+	return SSL_SESSION_get_time_ex(session);
+#else
+	return SSL_SESSION_get_time(session);
+#endif
+}
+
 /* What of our own goes along in a ticket; of the end point as much as there is. */
 struct extra {
 	uint64_t end;		/* seconds, big-endian */
@@ -155,7 +165,7 @@ bool hs_ticket_end_point(SSL_SESSION *session,
 static int keep_extra(SSL *ssl, void *arg)
 {
 	SSL_SESSION *session = SSL_get_session(ssl);
-	int64_t begin = SSL_SESSION_get_time(session);
+	int64_t begin = begin_of(session);
 	/* And not the session's, which may be of an older configuration. */
 	int64_t left = SSL_CTX_get_timeout(hs_of(ssl)->ctx->ssl);
 	struct extra extra;

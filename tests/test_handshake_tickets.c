@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "handshake/tickets.h"
 
+#include <sys/time.h>
 #include <time.h>
 
 #include "tests/handshake_peer.h"
@@ -24,6 +25,18 @@ time_t time(time_t *t)
 	if (t)
 		*t = now.tv_sec;
 	return now.tv_sec;
+}
+
+/* Since 3.3 it is this one. */
+int gettimeofday(struct timeval *tv, void *zone)
+{
+	struct timespec now;
+
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &now);
+	tv->tv_sec = now.tv_sec + later_s;
+	tv->tv_usec = now.tv_nsec / 1000;
+	return 0;
 }
 
 static struct hs_ticket_keys keys_from(uint8_t first)
@@ -59,6 +72,15 @@ static void stop(void)
 	hs_tickets_free(tickets);
 }
 
+static void make_new(SSL_SESSION *session)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+	SSL_SESSION_set_time_ex(session, time(NULL));
+#else
+	SSL_SESSION_set_time(session, time(NULL));
+#endif
+}
+
 /*
  * Connects, with @session unless it is NULL, of which the client believes that it
  * is new: it would not even try an old one. Returns whether it was resumed.
@@ -73,7 +95,7 @@ static bool connect_with(SSL_SESSION *session)
 	d.session = NULL;
 	duo_connect(&d);
 	if (session) {
-		SSL_SESSION_set_time(session, time(NULL));
+		make_new(session);
 		SSL_set_session(d.client, session);
 	}
 	duo_done(&d);
