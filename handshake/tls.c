@@ -221,6 +221,17 @@ static bool is_name(const char *name)
 	return !*name;
 }
 
+static bool has_name(const char *list, const char *name)
+{
+	const char *known;
+	size_t len;
+
+	while ((known = next_name(&list, ':', &len)))
+		if (strlen(name) == len && !strncasecmp(known, name, len))
+			return true;
+	return false;
+}
+
 /*
  * Adds one name to the @list that @ssl has. Alone first, because OpenSSL says of
  * a list no more than that something is wrong with it.
@@ -241,10 +252,12 @@ static int add_name(SSL_CTX *ssl, int command, char *list, const char *name,
 		/* What it has from before stays. */
 		return 0;
 	}
+	if (has_name(list, name))
+		return hs_report(r, "%s is there twice", name);
 	sprintf(list + len, "%s%s", len ? ":" : "", name);
 	if (SSL_CTX_ctrl(ssl, command, 0, list) == 1)
 		return 0;
-	return hs_report(r, "%s is there twice", name);
+	return hs_report(r, "%s is there twice, or one too many", name);
 }
 
 static int add_names(SSL_CTX *ssl, int command, char *list, char *names,
