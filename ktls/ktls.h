@@ -46,6 +46,14 @@ struct ktls_info {
 	struct ktls_bytes group, sig_scheme; /* "x25519", "ed25519" */
 	struct ktls_bytes key_alg;	/* our certificate's: "EC256" */
 	struct ktls_bytes cert_sig_alg;	/* that it is signed with: "SHA256" */
+	/* The client's certificate; without a verified one all of it is empty. */
+	int client_verified;		/* 1: ktlsd has checked it, and lets it in */
+	struct ktls_bytes client_cn;	/* UTF-8 */
+	struct ktls_bytes client_subject; /* RFC 4514: "CN=bob,O=Example" */
+	struct ktls_bytes client_sans;	/* "dns:a", "uri:b", "email:c", "ip:d",
+					 * a NUL behind each */
+	struct ktls_bytes client_sha256; /* 32 bytes, of the certificate */
+	struct ktls_bytes client_cert;	/* DER, where the route asks for it */
 };
 
 /* A connection; the fields are for reading. */

@@ -23,15 +23,21 @@ static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 #define TLV_UNIQUE_ID 0x05
 #define TLV_SSL 0x20
 #define SSL_VERSION 0x21
+#define SSL_CN 0x22
 #define SSL_CIPHER 0x23
 #define SSL_SIG_ALG 0x24
 #define SSL_KEY_ALG 0x25
 #define SSL_GROUP 0x26
 #define SSL_SIG_SCHEME 0x27
+#define SSL_CLIENT_CERT 0x28
 
 /* Before the sub-TLVs of TLV_SSL: client flags (1 byte), verify (4 bytes). */
 #define SSL_PREFIX_LEN 5
 #define SSL_CLIENT_SSL 0x01
+#define SSL_CLIENT_CERT_CONN 0x02 /* it came with this connection, */
+#define SSL_CLIENT_CERT_SESS 0x04 /* or an earlier one of its session */
+
+#define SHA256_LEN 32
 
 /* Of what the route asked for; END_POINT's is the most it can have. */
 #define EXPORTER_LEN 32
@@ -94,11 +100,15 @@ static void end_tlv(struct writer *w, size_t start)
 
 static void put_ssl(struct writer *w, const struct ktls_info *info)
 {
-	/* verify is not 0: no client certificate was verified. */
-	static const uint8_t prefix[SSL_PREFIX_LEN] = {SSL_CLIENT_SSL, 0, 0, 0,
-						       1};
+	/* verify, in big-endian, is 0 for a verified client certificate only. */
+	uint8_t prefix[SSL_PREFIX_LEN] = {SSL_CLIENT_SSL, 0, 0, 0,
+					  !info->client_verified};
 	const size_t start = begin_tlv(w, TLV_SSL);
 
+	if (info->client_verified)
+		prefix[0] |= SSL_CLIENT_CERT_SESS;
+	if (info->client_verified && !info->resumed)
+		prefix[0] |= SSL_CLIENT_CERT_CONN;
 	put(w, prefix, sizeof(prefix));
 	put_bytes(w, SSL_VERSION, info->version);
 	put_bytes(w, SSL_CIPHER, info->cipher);
@@ -106,6 +116,10 @@ static void put_ssl(struct writer *w, const struct ktls_info *info)
 	put_bytes(w, SSL_KEY_ALG, info->key_alg);
 	put_bytes(w, SSL_GROUP, info->group);
 	put_bytes(w, SSL_SIG_SCHEME, info->sig_scheme);
+	if (info->client_verified) {
+		put_bytes(w, SSL_CN, info->client_cn);
+		put_bytes(w, SSL_CLIENT_CERT, info->client_cert);
+	}
 	end_tlv(w, start);
 }
 
@@ -130,6 +144,11 @@ static void put_own(struct writer *w, const struct ktls_info *info)
 	put_tlv(w, KTLS_SUB_MODE, &mode, 1);
 	put_tlv(w, KTLS_SUB_RESUMED, &resumed, 1);
 	put_tlv(w, KTLS_SUB_TIME, time, sizeof(time));
+	if (info->client_verified && info->mode != KTLS_PLAIN) {
+		put_bytes(w, KTLS_SUB_SUBJECT, info->client_subject);
+		put_bytes(w, KTLS_SUB_SANS, info->client_sans);
+		put_bytes(w, KTLS_SUB_SHA256, info->client_sha256);
+	}
 	put_told(w, info);
 	end_tlv(w, start);
 }
@@ -233,13 +252,24 @@ static int take_tlv(struct ktls_bytes *in, struct ktls_bytes *value)
 	return value->data ? head[0] : -EPROTO;
 }
 
+/* Was there a certificate, and is verify 0? */
+static bool is_verified(const uint8_t *prefix)
+{
+	static const uint8_t ok[SSL_PREFIX_LEN - 1];
+
+	return prefix[0] & (SSL_CLIENT_CERT_CONN | SSL_CLIENT_CERT_SESS) &&
+	       !memcmp(prefix + 1, ok, sizeof(ok));
+}
+
 static int take_ssl(struct ktls_info *info, struct ktls_bytes in)
 {
+	const uint8_t *prefix = take(&in, SSL_PREFIX_LEN);
 	struct ktls_bytes value;
 	int type;
 
-	if (!take(&in, SSL_PREFIX_LEN))
+	if (!prefix)
 		return -EPROTO;
+	info->client_verified = is_verified(prefix);
 	while ((type = take_tlv(&in, &value)) >= 0) {
 		switch (type) {
 		case SSL_VERSION:
@@ -259,6 +289,12 @@ static int take_ssl(struct ktls_info *info, struct ktls_bytes in)
 			break;
 		case SSL_SIG_SCHEME:
 			info->sig_scheme = value;
+			break;
+		case SSL_CN:
+			info->client_cn = value;
+			break;
+		case SSL_CLIENT_CERT:
+			info->client_cert = value;
 			break;
 		}
 	}
@@ -310,12 +346,31 @@ static int take_own(struct ktls_info *info, struct ktls_bytes in)
 				info->handoff_ns = info->handoff_ns << 8 |
 						   value.data[i];
 			break;
+		case KTLS_SUB_SUBJECT:
+			info->client_subject = value;
+			break;
+		case KTLS_SUB_SANS:
+			info->client_sans = value;
+			break;
+		case KTLS_SUB_SHA256:
+			if (value.len != SHA256_LEN)
+				return -EPROTO;
+			info->client_sha256 = value;
+			break;
 		default:
 			if (take_told(info, type, value))
 				return -EPROTO;
 		}
 	}
 	return type == -ENODATA ? has_mode : type;
+}
+
+/* Who reads a name may take it for granted that it was verified. */
+static void forget_client(struct ktls_info *info)
+{
+	info->client_cn = info->client_subject = (struct ktls_bytes){ 0 };
+	info->client_sans = info->client_sha256 = info->client_cn;
+	info->client_cert = info->client_cn;
 }
 
 static int take_tlvs(struct ktls_info *info, struct ktls_bytes in)
@@ -342,6 +397,8 @@ static int take_tlvs(struct ktls_info *info, struct ktls_bytes in)
 			break;
 		}
 	}
+	if (!info->client_verified)
+		forget_client(info);
 	return rc >= 0 && type == -ENODATA && has_mode ? 0 : -EPROTO;
 }
 

@@ -16,6 +16,10 @@
 #define KTLS_SUB_MODE 0x01	/* 1 byte: enum ktls_mode */
 #define KTLS_SUB_RESUMED 0x02	/* 1 byte: 0 or 1 */
 #define KTLS_SUB_TIME 0x03	/* 8 bytes, big-endian: ns, CLOCK_MONOTONIC */
+/* Of the client's certificate, see struct ktls_info. */
+#define KTLS_SUB_SUBJECT 0x04
+#define KTLS_SUB_SANS 0x05
+#define KTLS_SUB_SHA256 0x06
 #define KTLS_SUB_EXPORTER 0x07	/* 32 bytes */
 #define KTLS_SUB_END_POINT 0x08	/* at most 64 bytes */
 #define KTLS_SUB_JA4 0x09	/* 36 characters */
@@ -23,8 +27,8 @@
 /*
  * ktls_msg_encode - write a message
  * Empty fields are left out, and with KTLS_PLAIN all about TLS; addresses of
- * another family than IPv4 or IPv6 give an AF_UNSPEC header. An IPv4-mapped pair
- * is written as IPv4.
+ * another family than IPv4 or IPv6 give an AF_UNSPEC header. An IPv4-mapped
+ * pair is written as IPv4. Without @client_verified nothing is said of a client.
  * Returns its length in bytes, or -EMSGSIZE when @size is too small.
  */
 ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf,
@@ -33,9 +37,9 @@ ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf,
 /*
  * ktls_msg_decode - read a message that arrived whole
  * @info: its bytes point into @buf
- * TLVs it does not know are passed over. Returns 0, or -EPROTO for anything
- * cut short, of another version, without our TLV, or with a length that does
- * not fit.
+ * TLVs it does not know are passed over, and those about a client that was not
+ * verified. Returns 0, or -EPROTO for anything cut short, of another version,
+ * without our TLV, or with a length that does not fit.
  */
 int ktls_msg_decode(struct ktls_info *info, const uint8_t *buf, size_t len);
 

@@ -48,6 +48,12 @@ static struct ktls_info full_info(void)
 		.key_alg = text("EC256"),
 		.cert_sig_alg = text("SHA256"),
 		.sig_scheme = text("ecdsa_secp256r1_sha256"),
+		.client_verified = 1,
+		.client_cn = text("Bob"),
+		.client_subject = text("CN=Bob,O=Example"),
+		.client_sans = { (const uint8_t *)"dns:a\0uri:b", 12 },
+		.client_sha256 = text("0123456789abcdef0123456789ABCDEF"),
+		.client_cert = text("DER"),
 		.exporter = text("0123456789abcdef0123456789abcdef"),
 		.end_point = text("0123456789abcdef0123456789abcdef0123456789"
 				  "abcdef"),
@@ -83,6 +89,12 @@ static void expect_same(const struct ktls_info *got,
 	expect_bytes(got->key_alg, want->key_alg);
 	expect_bytes(got->cert_sig_alg, want->cert_sig_alg);
 	expect_bytes(got->sig_scheme, want->sig_scheme);
+	cr_expect_eq(got->client_verified, want->client_verified);
+	expect_bytes(got->client_cn, want->client_cn);
+	expect_bytes(got->client_subject, want->client_subject);
+	expect_bytes(got->client_sans, want->client_sans);
+	expect_bytes(got->client_sha256, want->client_sha256);
+	expect_bytes(got->client_cert, want->client_cert);
 	expect_bytes(got->exporter, want->exporter);
 	expect_bytes(got->end_point, want->end_point);
 	expect_bytes(got->ja4, want->ja4);
@@ -111,6 +123,14 @@ Test(message, comes_back_as_it_was)
 	expect_round_trip(&info);
 }
 
+static void forget_client(struct ktls_info *info)
+{
+	info->client_verified = 0;
+	info->client_cn = info->client_subject = (struct ktls_bytes){ 0 };
+	info->client_sans = info->client_sha256 = info->client_cn;
+	info->client_cert = info->client_cn;
+}
+
 Test(message, of_a_connection_with_its_hello_unread_tells_no_more_than_that)
 {
 	struct ktls_info info = full_info(), back;
@@ -124,6 +144,7 @@ Test(message, of_a_connection_with_its_hello_unread_tells_no_more_than_that)
 	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
 	info.version = info.cipher = info.group = (struct ktls_bytes){ 0 };
 	info.key_alg = info.cert_sig_alg = info.sig_scheme = info.version;
+	forget_client(&info);
 	info.exporter = info.end_point = info.ja4 = info.version;
 	expect_same(&back, &info);
 }
@@ -161,6 +182,59 @@ Test(message, writes_the_bytes_that_the_manual_shows)
 	len = ktls_msg_encode(&info, buf, sizeof(buf));
 	cr_assert_eq(len, sizeof(want));
 	cr_expect_arr_eq(buf, want, sizeof(want));
+}
+
+/* The SSL TLV, behind the addresses of a message that begins with it */
+static const uint8_t *ssl_of(struct ktls_info *info)
+{
+	static uint8_t buf[KTLS_MSG_MAX];
+
+	info->alpn = info->server_name = info->unique_id =
+		(struct ktls_bytes){ 0 };
+	cr_assert_gt(ktls_msg_encode(info, buf, sizeof(buf)), 0);
+	cr_assert_eq(buf[28], 0x20);
+	return buf + 31;
+}
+
+Test(message, says_of_a_clients_certificate_what_the_protocol_has_flags_for)
+{
+	struct ktls_info info = full_info();
+
+	/* of this connection and its session; verified */
+	info.resumed = 0;
+	cr_expect_arr_eq(ssl_of(&info), "\x07\0\0\0\0", 5);
+	/* of an earlier one */
+	info.resumed = 1;
+	cr_expect_arr_eq(ssl_of(&info), "\x05\0\0\0\0", 5);
+	info.client_verified = 0;
+	cr_expect_arr_eq(ssl_of(&info), "\x01\0\0\0\1", 5);
+}
+
+Test(message, names_no_client_that_was_not_verified)
+{
+	struct ktls_info info = full_info(), back;
+	uint8_t buf[KTLS_MSG_MAX];
+	ssize_t len, i;
+
+	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	for (i = 28; memcmp(buf + i, "\x05\0\0\0\0", 5); i++)
+		cr_assert_lt(i, len - 5);
+	forget_client(&info);
+	/* who wrote that says that the verification failed */
+	buf[i + 4] = 1;
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	expect_same(&back, &info);
+	/* or that there was no certificate */
+	buf[i + 4] = 0;
+	buf[i] = 1;
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	expect_same(&back, &info);
+	info = full_info();
+	info.client_verified = 0;
+	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	forget_client(&info);
+	expect_same(&back, &info);
 }
 
 Test(message, writes_a_mapped_pair_as_ipv4)
@@ -286,6 +360,10 @@ static const struct {
 	{ "a time of 4 bytes",
 	  BYTES(HEAD("\x00", "\x0e") "\xe7\x00\x0b\x01\x00\x01\x01"
 				     "\x03\x00\x04" "abcd"),
+	  -EPROTO },
+	{ "a digest of 4 bytes",
+	  BYTES(HEAD("\x00", "\x0e") "\xe7\x00\x0b\x01\x00\x01\x01"
+				     "\x06\x00\x04" "abcd"),
 	  -EPROTO },
 	{ "a sub-TLV longer than ours",
 	  BYTES(HEAD("\x00", "\x07") "\xe7\x00\x04\x01\x00\x02\x01"), -EPROTO },

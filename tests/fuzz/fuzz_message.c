@@ -75,7 +75,10 @@ static unsigned int sum_all(const struct ktls_info *info)
 	       3 * sum(info->unique_id) + 4 * sum(info->version) +
 	       5 * sum(info->cipher) + 6 * sum(info->group) +
 	       7 * sum(info->sig_scheme) + 8 * sum(info->key_alg) +
-	       9 * sum(info->cert_sig_alg) + 15 * sum(info->exporter) +
+	       9 * sum(info->cert_sig_alg) + 10 * sum(info->client_cn) +
+	       11 * sum(info->client_subject) + 12 * sum(info->client_sans) +
+	       13 * sum(info->client_sha256) + 14 * sum(info->client_cert) +
+	       15 * sum(info->exporter) +
 	       16 * sum(info->end_point) + 17 * sum(info->ja4);
 }
 
@@ -96,7 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (ktls_msg_decode(&again, buf, (size_t)len) ||
 	    again.mode != info.mode || again.handoff_ns != info.handoff_ns ||
-	    sum_all(&again) != sum_all(&info))
+	    (info.mode != KTLS_PLAIN && /* nothing is said of its TLS */
+	     (again.client_verified != info.client_verified ||
+	      sum_all(&again) != sum_all(&info))))
 		abort();
 	return 0;
 }
