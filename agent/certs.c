@@ -162,6 +162,8 @@ static struct hs_site make_site(const struct config *config,
 		.cert = certs->cert[i],
 		.alpn = alpn->wire,
 		.alpn_len = alpn->len,
+		.client = client_rules_find(&certs->rules, cert->client.set ?
+					    &cert->client : &listener->client),
 		.min_version = cert->min_version,
 	};
 }
@@ -205,6 +207,21 @@ static struct hs_ctx *make_context(const struct config *config,
 	return ctx;
 }
 
+static bool read_rules(const struct config *config, struct certs *certs)
+{
+	bool ok = true;
+	size_t i;
+
+	for (i = 0; ok && i < config->n_listeners; i++)
+		ok = client_rules_read(&certs->rules,
+				       &config->listeners[i].client,
+				       &config->listeners[i].mark);
+	for (i = 0; ok && i < config->n_certs; i++)
+		ok = client_rules_read(&certs->rules, &config->certs[i].client,
+				       &config->certs[i].mark);
+	return ok;
+}
+
 static bool load_all(const struct config *config, struct certs *certs,
 		     unsigned int pairs)
 {
@@ -224,6 +241,8 @@ static bool load_all(const struct config *config, struct certs *certs,
 			return false;
 		certs->n++;
 	}
+	if (!read_rules(config, certs))
+		return false;
 	for (i = 0; i < config->n_listeners; i++) {
 		certs->contexts[i] = make_context(config, &config->listeners[i],
 						  certs, pairs);
@@ -254,6 +273,7 @@ void certs_free(struct certs *certs)
 		hs_ctx_free(certs->contexts[i]);
 	for (i = 0; i < certs->n; i++)
 		hs_cert_free(certs->cert[i]);
+	client_rules_fini(&certs->rules);
 	slots_free(certs);
 	free(certs->contexts);
 	free(certs->cert);

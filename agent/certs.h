@@ -6,6 +6,7 @@
 #ifndef AGENT_CERTS_H
 #define AGENT_CERTS_H
 
+#include "client_rules.h"
 #include "config.h"
 #include "handshake/ctx.h"
 
@@ -50,6 +51,7 @@ struct certs {
 	size_t n;
 	struct hs_ctx **contexts;
 	size_t n_contexts;
+	struct client_rules rules;
 	struct certs_slot *slots;	/* by certificate, then depth */
 	size_t n_slots;
 	struct certs_unasked *unasked;

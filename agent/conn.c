@@ -58,6 +58,7 @@ void conn_free(struct conn *c)
 {
 	deadline_clear(&c->deadline);
 	conn_leave(c);
+	conn_drop_message(c);
 	hs_free(c->hs);
 	if (c->handoff.fd >= 0 && c->handoff.fd != c->fd)
 		close(c->handoff.fd);

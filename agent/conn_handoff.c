@@ -3,6 +3,7 @@
  * The end of a handshake: the keys go to the kernel, the socket to a consumer.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,7 +69,66 @@ static struct ktls_bytes text(const char *s)
 	return (struct ktls_bytes){ (const uint8_t *)s, strlen(s) };
 }
 
-/* Writes the message: @info, and what is the same for all connections. */
+static struct ktls_bytes bytes(struct ocsp_bytes b)
+{
+	return (struct ktls_bytes){ b.data, b.len };
+}
+
+/* Whom the client's certificate names, if there is one. Returns 0 or -ENOMEM. */
+static int tell_client(struct conn *c, struct ktls_info *info)
+{
+	const struct config_route *route = &c->worker->config->routes[c->route];
+	const struct hs_peer *peer;
+	int err = hs_get_peer(c->hs, &peer);
+
+	if (err || !peer)
+		return err;
+	info->client_verified = 1;
+	info->client_cn = bytes(peer->cn);
+	info->client_subject = bytes(peer->subject);
+	info->client_sans = bytes(peer->sans);
+	info->client_sha256 = (struct ktls_bytes){ peer->sha256,
+						   sizeof(peer->sha256) };
+	if (route->tell & CONFIG_TELL_CLIENT_CERT)
+		info->client_cert = bytes(peer->der);
+	if (peer->crl_expired)
+		conn_count(c, METRIC_CLIENT_CRL_EXPIRED);
+	return 0;
+}
+
+/* One that does not fit into the buffer, as with a certificate in it. */
+static int write_long(struct conn *c, struct ktls_info *info)
+{
+	static uint8_t msg[KTLS_MSG_MAX];
+	ssize_t n = ktls_msg_encode(info, msg, sizeof(msg));
+	uint8_t *copy;
+
+	if (n == -EMSGSIZE) {
+		info->client_cert.len = 0;
+		n = ktls_msg_encode(info, msg, sizeof(msg));
+	}
+	if (n < 0)
+		return (int)n;
+	copy = malloc((size_t)n);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, msg, (size_t)n);
+	c->handoff.msg = copy;
+	c->handoff.msg_len = (size_t)n;
+	return 0;
+}
+
+void conn_drop_message(struct conn *c)
+{
+	if (c->handoff.msg != conn_buffer(c))
+		free((void *)c->handoff.msg);
+	c->handoff.msg = NULL;
+}
+
+/*
+ * Writes the message: @info, and what is the same for all connections.
+ * -EMSGSIZE: what is said of the client does not fit into any.
+ */
 static int write_message(struct conn *c, struct ktls_info *info)
 {
 	socklen_t len = sizeof(info->local);
@@ -86,7 +146,7 @@ static int write_message(struct conn *c, struct ktls_info *info)
 			   (uint64_t)now.tv_nsec;
 	n = ktls_msg_encode(info, conn_buffer(c), CONN_BUFFER);
 	if (n < 0)
-		return (int)n;
+		return write_long(c, info);
 	c->handoff.msg = conn_buffer(c);
 	c->handoff.msg_len = (size_t)n;
 	return 0;
@@ -129,9 +189,10 @@ static int note_handshake(struct conn *c, const struct hs_info *hs,
 		.cert_sig_alg = text(hs->cert_sig_alg),
 		.sig_scheme = text(hs->sig_scheme),
 	};
+	int err = tell_client(c, &info);
 
 	tell(c, &info, &told);
-	return write_message(c, &info);
+	return err ? err : write_message(c, &info);
 }
 
 static enum metric handed_off(const struct conn *c)
@@ -145,6 +206,7 @@ static void on_handed_off(struct handoff *handoff, int result)
 {
 	struct conn *c = container_of(handoff, struct conn, handoff);
 
+	conn_drop_message(c);
 	if (!result)
 		conn_count(c, handed_off(c));
 	else
@@ -159,29 +221,30 @@ static void on_handed_off(struct handoff *handoff, int result)
 		relay_cut(c->relay);
 }
 
-/* ktls: require, and this connection asks for what the kernel cannot. */
-static void refuse(struct conn *c)
+static void refuse(struct conn *c, enum hs_failure failure, uint8_t alert,
+		   const char *why)
 {
-	hs_abort(c->hs, ALERT_INTERNAL_ERROR);
-	conn_fail(c, HS_F_INTERNAL, listener_is_local(c->listener) ?
-		  "the kernel encrypts TCP only, and the configuration has "
-		  "ktls: require" :
-		  "the kernel cannot take it over, for its "
-		  "max_fragment_length, and the configuration has ktls: "
-		  "require");
+	hs_abort(c->hs, alert);
+	conn_fail(c, failure, why);
 	conn_flush(c);
 }
 
-/* Gives the keys to the kernel, or the consumer's end to the relay. */
-static int make_handoff(struct conn *c, const struct hs_info *info,
-			enum metric relayed)
+/* ktls: require, and this connection asks for what the kernel cannot. */
+static void refuse_relay(struct conn *c)
 {
-	bool kernel = relayed == METRIC_COUNT;
+	refuse(c, HS_F_INTERNAL, ALERT_INTERNAL_ERROR,
+	       listener_is_local(c->listener) ?
+	       "the kernel encrypts TCP only, and the configuration has "
+	       "ktls: require" :
+	       "the kernel cannot take it over, for its max_fragment_length, "
+	       "and the configuration has ktls: require");
+}
+
+/* Gives the keys to the kernel, or the consumer's end to the relay. */
+static int make_handoff(struct conn *c, bool kernel)
+{
 	int err;
 
-	err = note_handshake(c, info, kernel ? KTLS_KERNEL : KTLS_RELAY);
-	if (err)
-		return err;
 	if (!kernel) {
 		c->relay = relay_at(c->worker->slab.relays, conn_slot(c));
 		return relay_new(c->relay, c, &c->handoff.fd);
@@ -214,18 +277,28 @@ void conn_hand_off(struct conn *c)
 	struct worker *w = c->worker;
 	enum metric relayed;
 	struct hs_info info;
+	bool kernel;
 	int err;
 
 	hs_get_info(c->hs, &info);
 	relayed = why_relayed(c, &info);
-	if (relayed != METRIC_COUNT && w->config->ktls == CONFIG_KTLS_REQUIRE) {
-		refuse(c);
+	kernel = relayed == METRIC_COUNT;
+	if (!kernel && w->config->ktls == CONFIG_KTLS_REQUIRE) {
+		refuse_relay(c);
+		return;
+	}
+	err = note_handshake(c, &info, kernel ? KTLS_KERNEL : KTLS_RELAY);
+	if (err == -EMSGSIZE) {
+		refuse(c, HS_F_CLIENT, ALERT_CERTIFICATE_UNKNOWN,
+		       "the names in the client's certificate are too long for "
+		       "the message to the consumer");
 		return;
 	}
 	deadline_clear(&c->deadline);
 	conn_leave(c);
 	c->state = CONN_HANDOFF;
-	err = make_handoff(c, &info, relayed);
+	if (!err)
+		err = make_handoff(c, kernel);
 	if (err) {
 		give_up(c, err);
 		return;

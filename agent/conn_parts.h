@@ -9,6 +9,7 @@
 #include "metrics.h"
 
 /* RFC 8446 6. */
+#define ALERT_CERTIFICATE_UNKNOWN 46
 #define ALERT_ILLEGAL_PARAMETER 47
 #define ALERT_INTERNAL_ERROR 80
 
@@ -49,6 +50,9 @@ void conn_admit(struct conn *c);
 void conn_shake_hands(struct conn *c);
 /* conn_leave - it is no handshake in flight any more, or never was */
 void conn_leave(struct conn *c);
+
+/* conn_drop_message - to the consumer: it was sent, or never will be */
+void conn_drop_message(struct conn *c);
 
 /*
  * conn_route.c: conn_choose_early - decide what can be before a client has said

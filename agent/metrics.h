@@ -44,6 +44,7 @@
 	X(REFUSED_HEADER, "refused_total", "reason=\"proxy_header\"") \
 	X(REFUSED_HEADER_LATE, "refused_total", "reason=\"proxy_timeout\"") \
 	X(REFUSED_DIRECT, "refused_total", "reason=\"no_proxy\"") \
+	X(CLIENT_CRL_EXPIRED, "client_crl_expired_total", "") \
 	X(PASSED, "passed_total", "") \
 	X(HANDED_OFF_KTLS, "handed_off_total", "mode=\"ktls\"") \
 	X(HANDED_OFF_RELAY, "handed_off_total", "mode=\"relay\"") \

@@ -286,3 +286,56 @@ Test(certs, leaves_no_descriptor_open, .init = start, .fini = stop)
 	load();
 	cr_assert_eq(case_fds(), before);
 }
+
+/* Whether one without a certificate is refused there. */
+static bool asks(struct hs_ctx *ctx)
+{
+	enum hs_failure failure;
+
+	duo.ctx = ctx;
+	duo.now = time(NULL);
+	SSL_CTX_set_verify(duo.client_ctx, SSL_VERIFY_NONE, NULL);
+	duo_connect(&duo);
+	duo_run(&duo);
+	failure = hs_failure(duo.hs);
+	cr_expect(failure == HS_F_NONE || failure == HS_F_CLIENT);
+	duo_disconnect(&duo);
+	duo.ctx = NULL;
+	return failure == HS_F_CLIENT;
+}
+
+Test(certs, clients_are_asked_by_their_listener_or_the_certificate,
+     .init = start, .fini = stop)
+{
+	struct config_client *first = &listeners[0].client;
+	struct certs *certs;
+
+	first->verify = CONFIG_VERIFY_REQUIRE;
+	first->ca = ca_file;
+	certs = load();
+	cr_assert(certs, "%s", said());
+	cr_expect(asks(certs->contexts[0]));
+	cr_expect_not(asks(certs->contexts[1]));
+	certs_free(certs);
+
+	cert.client.set = true;
+	certs = load();
+	cr_assert(certs, "%s", said());
+	cr_expect_not(asks(certs->contexts[0]));
+	certs_free(certs);
+
+	cert.client.verify = CONFIG_VERIFY_REQUIRE;
+	cert.client.ca = ca_file;
+	first->verify = CONFIG_VERIFY_OFF;
+	certs = load();
+	cr_assert(certs, "%s", said());
+	cr_expect(asks(certs->contexts[0]));
+	cr_expect(asks(certs->contexts[1]));
+	certs_free(certs);
+
+	cert.client.ca = staple;	/* is not there */
+	cr_expect_null(load());
+	cr_expect(strstr(said(), "event=client_rules_refused "
+				 "at=ktlsd.conf:7:3"), "%s", said());
+	cert.client = *first = (struct config_client){ 0 };
+}
