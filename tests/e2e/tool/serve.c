@@ -28,10 +28,10 @@ struct conn {
 	size_t in_len;
 	EVP_MD_CTX *sha; /* of an upload */
 	uint64_t body_left; /* of it */
-	char out[2048]; /* head and short body of the answer */
+	char out[4096]; /* head and short body of the answer */
 	size_t out_len, out_done;
 	uint64_t bytes, bytes_done; /* of pattern() behind that */
-	char info[1024];
+	char info[3072];
 };
 
 /* What epoll gives us instead of a connection. */
@@ -288,6 +288,32 @@ static const char *hex(struct ktls_bytes bytes, char *text)
 	return text;
 }
 
+/*
+ * The client's certificate: "client=1", names with a comma behind each, its
+ * SHA-256, and that of the whole, where it was told.
+ */
+static void describe_client(char *text, size_t size, const struct ktls_info *i)
+{
+	char told[SHA_HEX], ours[SHA_HEX] = "", sans[1024];
+	size_t n = i->client_sans.len < sizeof(sans) ? i->client_sans.len :
+						       sizeof(sans) - 1;
+	EVP_MD_CTX *sha;
+
+	for (size_t k = 0; k < n; k++)
+		sans[k] = i->client_sans.data[k] ? i->client_sans.data[k] : ',';
+	sans[n] = '\0';
+	if (i->client_cert.len) {
+		sha = sha_new();
+		EVP_DigestUpdate(sha, i->client_cert.data, i->client_cert.len);
+		sha_hex(sha, ours);
+	}
+	snprintf(text, size,
+		 " client=%d client_cn=%.*s client_subject=%.*s client_sans=%s "
+		 "client_sha256=%s client_cert_sha256=%s", i->client_verified,
+		 BYTES(i->client_cn), BYTES(i->client_subject), sans,
+		 hex(i->client_sha256, told), ours);
+}
+
 static void describe(struct conn *c, const struct ktls_info *i)
 {
 	static const char *const modes[] = {
@@ -298,6 +324,7 @@ static void describe(struct conn *c, const struct ktls_info *i)
 	char peer[64], local[64], exporter[65], end_point[129];
 	struct timespec ts;
 	long long age_us;
+	int len;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	age_us = (ts.tv_sec * 1000000000LL + ts.tv_nsec -
@@ -305,17 +332,18 @@ static void describe(struct conn *c, const struct ktls_info *i)
 		 1000;
 	address(&i->peer, peer, sizeof(peer));
 	address(&i->local, local, sizeof(local));
-	snprintf(c->info, sizeof(c->info),
-		 "mode=%s peer=%s local=%s alpn=%.*s server_name=%.*s "
-		 "version=%.*s cipher=%.*s group=%.*s key_alg=%.*s "
-		 "cert_sig_alg=%.*s sig_scheme=%.*s resumed=%d age_us=%lld "
-		 "exporter=%s end_point=%s ja4=%.*s",
-		 modes[i->mode], peer, local,
-		 BYTES(i->alpn), BYTES(i->server_name), BYTES(i->version),
-		 BYTES(i->cipher), BYTES(i->group), BYTES(i->key_alg),
-		 BYTES(i->cert_sig_alg), BYTES(i->sig_scheme), i->resumed,
-		 age_us, hex(i->exporter, exporter),
-		 hex(i->end_point, end_point), BYTES(i->ja4));
+	len = snprintf(c->info, sizeof(c->info),
+		       "mode=%s peer=%s local=%s alpn=%.*s server_name=%.*s "
+		       "version=%.*s cipher=%.*s group=%.*s key_alg=%.*s "
+		       "cert_sig_alg=%.*s sig_scheme=%.*s resumed=%d "
+		       "age_us=%lld exporter=%s end_point=%s ja4=%.*s",
+		       modes[i->mode], peer, local,
+		       BYTES(i->alpn), BYTES(i->server_name), BYTES(i->version),
+		       BYTES(i->cipher), BYTES(i->group), BYTES(i->key_alg),
+		       BYTES(i->cert_sig_alg), BYTES(i->sig_scheme), i->resumed,
+		       age_us, hex(i->exporter, exporter),
+		       hex(i->end_point, end_point), BYTES(i->ja4));
+	describe_client(c->info + len, sizeof(c->info) - len, i);
 }
 
 /* The descriptor table is full: leave the queue alone until one is free. */
