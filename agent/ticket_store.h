@@ -10,7 +10,7 @@
 /* The file's name in the folder that state_dir_tickets() opens. */
 #define TICKET_STORE_FILE "keys"
 
-/* @rotate_at: when the next key becomes the current one, in seconds of the Epoch */
+/* @rotate_at: when the next key becomes the current one, s since the Epoch */
 struct ticket_store {
 	int64_t rotate_at;
 	struct hs_ticket_keys keys;
@@ -27,7 +27,7 @@ int ticket_store_read(int dir, struct ticket_store *stored,
 		      const char **error);
 
 /*
- * ticket_store_write - replace it, whole at any moment, even after a power failure
+ * ticket_store_write - replace it; whole at any moment, as after a power failure
  * Returns 0 or -errno, as ocsp_files_write().
  */
 int ticket_store_write(int dir, const struct ticket_store *stored);

@@ -14,9 +14,10 @@
 #define HS_TICKET_KEY 80
 
 /*
- * Tickets of all three are taken, and made with the current one. In TLS 1.3 each
- * that is taken is answered by a new one, in TLS 1.2 those of the other two are.
- * The next one is there so that processes need not change at the same moment.
+ * Tickets of all three are taken, and made with the current one. In TLS 1.3
+ * each that is taken is answered by a new one, in TLS 1.2 those of the other
+ * two are. The next one is there so that processes need not change at the same
+ * moment.
  */
 enum { HS_TICKET_PREVIOUS, HS_TICKET_CURRENT, HS_TICKET_NEXT, HS_TICKET_KEYS };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of ticket keys share: what was logged, and keys to know again. */
+/* What the tests of ticket keys share: what was logged, keys to know again. */
 #ifndef TESTS_TICKET_CASE_H
 #define TESTS_TICKET_CASE_H
 
