@@ -90,19 +90,11 @@ static const char *route_name(const struct doors *d,
 	       d->config->routes[l->route].name;
 }
 
-static bool is_listening(int fd)
-{
-	socklen_t len = sizeof(int);
-	int on = 0;
-
-	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) && on;
-}
-
 /* Also one that listens: for another generation, which may differ in details. */
 static int set_open(struct doors *d, size_t i)
 {
 	const struct config_listener *l = &d->config->listeners[i];
-	bool listened = is_listening(d->fds[i]);
+	bool listened = listener_listens(d->fds[i]);
 	int err = listener_set_tcp(l, d->fds[i]);
 
 	if (!err)

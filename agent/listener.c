@@ -93,12 +93,22 @@ int listener_listen(const struct config_listener *config, int fd)
 	return listen(fd, (int)config->backlog) ? -errno : 0;
 }
 
+bool listener_listens(int fd)
+{
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) && on;
+}
+
 int listener_shut(const struct config_listener *config, int fd)
 {
 	if (is_local(config))
 		return -EOPNOTSUPP;
-	/* ENOTCONN: it did not listen. */
-	return shutdown(fd, SHUT_RD) && errno != ENOTCONN ? -errno : 0;
+	/* On one that does not listen it would stay, for every connection. */
+	if (!listener_listens(fd))
+		return 0;
+	return shutdown(fd, SHUT_RD) ? -errno : 0;
 }
 
 void listener_close(const struct config_listener *config, int fd)

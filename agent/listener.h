@@ -49,6 +49,8 @@ int listener_bind(const struct config_listener *config);
 int listener_set_tcp(const struct config_listener *config, int fd);
 /* listener_listen - 0, or -errno of listen(2) */
 int listener_listen(const struct config_listener *config, int fd);
+/* listener_listens - does it, now? */
+bool listener_listens(int fd);
 
 /*
  * listener_shut - listen no more, for whoever has the socket; 0 or -errno of

@@ -544,5 +544,7 @@ Test(listener, waits_without_a_sound_while_its_socket_is_shut, .init = start,
 	listener_arm(&listener);
 	turn_until_accepted(1);
 	cr_assert_not(listener.shut);
+	turn();
+	cr_assert_eq(w.slab.used, 1, "it was ended from the start");
 	close(fd);
 }
