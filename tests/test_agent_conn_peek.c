@@ -331,3 +331,38 @@ Test(conn_peek, gives_up_a_hello_that_goes_on_and_on, .init = start,
 	all_gone();
 	cr_expect_eq(metrics.value[METRIC_FAILED_HELLO], 1);
 }
+
+/* There the kernel does not wait for more than there was. */
+Test(conn_peek, looks_now_and_then_at_a_unix_socket, .init = start,
+     .fini = stop)
+{
+	static const struct sockaddr_storage peer = { .ss_family = AF_UNIX };
+	uint8_t bytes[4096];
+	int pair[2], i, turns = 0;
+	uint64_t end;
+	size_t len;
+
+	listener_config.addr.ss_family = AF_UNIX;
+	len = hello("x.pass.example", NULL, 0, bytes, sizeof(bytes));
+	for (i = 0; i < 2; i++) {
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		client_fd = pair[0];
+		client = SSL_new(duo.client_ctx);
+		w.now_ms = loop_now_ms();
+		conn_start(&w, &listener, pair[1], &peer);
+		say(bytes, 100);
+		end = loop_now_ms() + 200;
+		for (turns = 0; loop_now_ms() < end; turns++)
+			turn(100);
+		cr_expect_lt(turns, 60);
+		if (i) {
+			shutdown(client_fd, SHUT_RDWR);
+		} else {
+			say(bytes + 100, len - 100);
+			cr_expect_eq(take().mode, KTLS_PLAIN);
+			has_all(bytes, len);
+		}
+		all_gone();
+	}
+	cr_expect_eq(metrics.value[METRIC_FAILED_TRUNCATED], 1);
+}

@@ -122,7 +122,8 @@ static int ends_within(unsigned int ms)
 }
 
 /* A client that has shaken hands. */
-static int dial(void)
+/* Returns what SSL_connect() does. */
+static int try_to_dial(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -131,8 +132,13 @@ static int dial(void)
 	SSL_set_fd(duo.client, fd);
 	SSL_set1_host(duo.client, "localhost");
 	SSL_set_tlsext_status_type(duo.client, TLSEXT_STATUSTYPE_ocsp);
-	cr_assert_eq(SSL_connect(duo.client), 1);
-	return fd;
+	return SSL_connect(duo.client);
+}
+
+static int dial(void)
+{
+	cr_assert_eq(try_to_dial(), 1);
+	return SSL_get_fd(duo.client);
 }
 
 /* Gives it a staple, and returns what it says. */
@@ -195,6 +201,33 @@ Test(worker, hands_a_connection_to_the_queue_it_is_given, .init = start,
 	cr_assert_eq(send(fds.fd[0], "bye", 3, 0), 3);
 	cr_assert_eq(SSL_read(duo.client, buf, sizeof(buf)), 3);
 	cr_assert_eq(ends_within(2000), 0);
+}
+
+static void start_refusing(void)
+{
+	route.refuse = true;
+	start();
+}
+
+Test(worker, refuses_for_a_route_from_when_it_is_down_until_it_is_up,
+     .init = start_refusing, .fini = stop)
+{
+	uint64_t refused;
+
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	tell(CHANNEL_ROUTE_DOWN, 0, -1);
+	while (try_to_dial() == 1)
+		usleep(10000);
+	cr_assert_eq(metrics->value[METRIC_REFUSED_NO_CONSUMER], 1);
+	cr_assert_neq(try_to_dial(), 1);
+	tell(CHANNEL_ROUTE_UP, 0, -1);
+	while (try_to_dial() != 1)
+		usleep(10000);
+	refused = metrics->value[METRIC_REFUSED_NO_CONSUMER];
+	dial();
+	cr_assert_eq(metrics->value[METRIC_REFUSED_NO_CONSUMER], refused);
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(5000), 0);
 }
 
 Test(worker, staples_what_it_is_given_and_says_so, .init = start, .fini = stop)
