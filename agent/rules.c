@@ -2,11 +2,11 @@
 #include "rules.h"
 
 #include <ctype.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDR_LEN 16
+#include "prefix.h"
+
 #define NAME_MAX_LEN 255	/* RFC 1035 2.3.4 */
 
 /*
@@ -29,7 +29,7 @@ struct entry {
 };
 
 struct range {
-	uint8_t first[ADDR_LEN], last[ADDR_LEN];
+	uint8_t first[PREFIX_LEN], last[PREFIX_LEN];
 };
 
 struct rule {
@@ -51,31 +51,6 @@ struct rules {
 	uint8_t bits[129];		/* lengths that prefixes have */
 	unsigned int n_bits;
 };
-
-static void mask(uint8_t *addr, unsigned int bits)
-{
-	unsigned int i;
-
-	for (i = 0; i < ADDR_LEN; i++, bits -= bits < 8 ? bits : 8)
-		if (bits < 8)
-			addr[i] &= 0xff00 >> bits;
-}
-
-/* Returns false for an address of another family. */
-static bool address(const struct sockaddr_storage *peer, uint8_t addr[ADDR_LEN])
-{
-	const struct sockaddr_in *in = (const void *)peer;
-	const struct sockaddr_in6 *in6 = (const void *)peer;
-
-	if (peer->ss_family == AF_INET6) {
-		memcpy(addr, &in6->sin6_addr, ADDR_LEN);
-		return true;
-	}
-	memset(addr, 0, 10);
-	addr[10] = addr[11] = 0xff;
-	memcpy(addr + 12, &in->sin_addr, 4);
-	return peer->ss_family == AF_INET;
-}
 
 /* As names are compared. Returns its length, 0 for one that is too long. */
 static size_t fold(const char *name, uint8_t *to)
@@ -168,21 +143,21 @@ static bool fits_address(const struct rule *rule,
 			 const struct sockaddr_storage *peer)
 {
 	size_t low = 0, high = rule->n_ranges;
-	uint8_t addr[ADDR_LEN];
+	uint8_t addr[PREFIX_LEN];
 
 	if (!rule->n_ranges)
 		return true;
-	if (!address(peer, addr))
+	if (!prefix_address(peer, addr))
 		return false;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (memcmp(rule->ranges[middle].first, addr, ADDR_LEN) <= 0)
+		if (memcmp(rule->ranges[middle].first, addr, PREFIX_LEN) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low && memcmp(addr, rule->ranges[low - 1].last, ADDR_LEN) <= 0;
+	return low && memcmp(addr, rule->ranges[low - 1].last, PREFIX_LEN) <= 0;
 }
 
 /* The first rule before @best that is found by @key and fits, or @best. */
@@ -228,15 +203,15 @@ static unsigned int first_by_prefix(const struct rules *r,
 				    const struct rules_client *client,
 				    unsigned int best)
 {
-	uint8_t key[1 + ADDR_LEN], addr[ADDR_LEN];
+	uint8_t key[1 + PREFIX_LEN], addr[PREFIX_LEN];
 	unsigned int i;
 
-	if (!address(client->peer, addr))
+	if (!prefix_address(client->peer, addr))
 		return best;
 	for (i = 0; i < r->n_bits; i++) {
 		key[0] = r->bits[i];
-		memcpy(key + 1, addr, ADDR_LEN);
-		mask(key + 1, r->bits[i]);
+		memcpy(key + 1, addr, PREFIX_LEN);
+		prefix_mask(key + 1, r->bits[i]);
 		best = first_fit(r, (struct entry){ KIND_PREFIX, key,
 				 sizeof(key), 0 }, client, best);
 	}
@@ -297,11 +272,11 @@ static void add_prefix(struct rules *r, const struct config_prefix *prefix,
 		       unsigned int rule)
 {
 	r->keys_end[0] = (uint8_t)prefix->bits;
-	memcpy(r->keys_end + 1, prefix->addr, ADDR_LEN);
-	mask(r->keys_end + 1, prefix->bits);
+	memcpy(r->keys_end + 1, prefix->addr, PREFIX_LEN);
+	prefix_mask(r->keys_end + 1, prefix->bits);
 	if (!memchr(r->bits, (int)prefix->bits, r->n_bits))
 		r->bits[r->n_bits++] = (uint8_t)prefix->bits;
-	add_entry(r, KIND_PREFIX, 1 + ADDR_LEN, rule);
+	add_entry(r, KIND_PREFIX, 1 + PREFIX_LEN, rule);
 }
 
 static void add_entries(struct rules *r, unsigned int rule)
@@ -320,10 +295,10 @@ static void add_entries(struct rules *r, unsigned int rule)
 static int compare_ranges(const void *x, const void *y)
 {
 	const struct range *a = x, *b = y;
-	int order = memcmp(a->first, b->first, ADDR_LEN);
+	int order = memcmp(a->first, b->first, PREFIX_LEN);
 
 	/* Of two with the same beginning, first the one that has the other. */
-	return order ? order : memcmp(b->last, a->last, ADDR_LEN);
+	return order ? order : memcmp(b->last, a->last, PREFIX_LEN);
 }
 
 /* Of prefixes, two are apart, or one lies in the other and can go. */
@@ -334,11 +309,11 @@ static void add_ranges(struct rules *r, struct rule *rule)
 	size_t i, j;
 
 	for (i = 0; i < from->n; i++) {
-		memcpy(range[i].first, from->prefix[i].addr, ADDR_LEN);
-		mask(range[i].first, from->prefix[i].bits);
-		memset(range[i].last, 0xff, ADDR_LEN);
-		mask(range[i].last, from->prefix[i].bits);
-		for (j = 0; j < ADDR_LEN; j++)
+		memcpy(range[i].first, from->prefix[i].addr, PREFIX_LEN);
+		prefix_mask(range[i].first, from->prefix[i].bits);
+		memset(range[i].last, 0xff, PREFIX_LEN);
+		prefix_mask(range[i].last, from->prefix[i].bits);
+		for (j = 0; j < PREFIX_LEN; j++)
 			range[i].last[j] = (uint8_t)(range[i].first[j] |
 						     ~range[i].last[j]);
 	}
@@ -347,7 +322,7 @@ static void add_ranges(struct rules *r, struct rule *rule)
 	for (i = 0; i < from->n; i++)
 		if (!rule->n_ranges ||
 		    memcmp(range[i].first, range[rule->n_ranges - 1].last,
-			   ADDR_LEN) > 0)
+			   PREFIX_LEN) > 0)
 			range[rule->n_ranges++] = range[i];
 	r->ranges_end += rule->n_ranges;
 }
@@ -362,7 +337,7 @@ static int allocate(struct rules *r, const struct config_listener *l)
 		for (j = 0; j < l->rules[i].sni.n; j++)
 			key_bytes += strlen(l->rules[i].sni.text[j]) + 1;
 	}
-	key_bytes += prefixes * (1 + ADDR_LEN);
+	key_bytes += prefixes * (1 + PREFIX_LEN);
 	r->rules = calloc(l->n_rules + 1, sizeof(*r->rules));
 	r->entries = calloc(l->n_rules + names + prefixes + 1,
 			    sizeof(*r->entries));
