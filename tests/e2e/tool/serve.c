@@ -271,6 +271,8 @@ static void address(const struct sockaddr_storage *ss, char *text, size_t size)
 	if (ss->ss_family == AF_INET) {
 		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
 		snprintf(text, size, "%s:%d", host, ntohs(in->sin_port));
+	} else if (ss->ss_family == AF_UNSPEC) {
+		snprintf(text, size, "-");
 	} else {
 		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
 		snprintf(text, size, "[%s]:%d", host, ntohs(in6->sin6_port));
