@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -180,28 +181,107 @@ static int keep_names(struct hs_cert *cert, X509 *leaf)
 	return ret;
 }
 
-static int load_key(struct hs_cert *cert, const struct hs_report *r,
-		    const char *chain_file)
+static bool is_there(const char *file, const char *chain)
 {
-	cert->key = hs_read_key(r);
+	return strcmp(file, chain) ? !access(file, F_OK) : hs_has_key(file);
+}
+
+static int report_no_key(const struct hs_report *r,
+			 const struct hs_cert_files *files)
+{
+	char looked[384] = "";
+	size_t len = 0, i;
+
+	for (i = 0; i < files->n_keys && len < sizeof(looked); i++)
+		if (strcmp(files->keys[i], files->chain))
+			len += snprintf(looked + len, sizeof(looked) - len,
+					"%s%s", len ? " or " : "",
+					files->keys[i]);
+	return hs_report(r, "no private key in it, and no file %s", looked);
+}
+
+static int read_key(struct hs_cert *cert, const struct hs_report *r,
+		    const struct hs_cert_files *files)
+{
+	struct hs_report key = *r;
+	size_t n = files->n_keys, i = 0;
+
+	while (n > 1 && i < n && !is_there(files->keys[i], files->chain))
+		i++;
+	if (i == n)
+		return report_no_key(r, files);
+	key.file = files->keys[i];
+	cert->key = hs_read_key(&key, files->password_file);
 	if (!cert->key)
 		return -EINVAL;
-	if (!X509_check_private_key(cert->leaf, cert->key)) {
-		ERR_clear_error();
-		return hs_report(r, "the key does not match the certificate "
-				    "in %s", chain_file);
+	cert->key_file = strdup(key.file);
+	return cert->key_file ? 0 : hs_report(r, "out of memory");
+}
+
+static bool fits(X509 *cert, EVP_PKEY *key)
+{
+	bool ok = X509_check_private_key(cert, key);
+
+	ERR_clear_error();
+	return ok;
+}
+
+static void move_up(STACK_OF(X509) *chain, int from, int to)
+{
+	X509 *cert = sk_X509_delete(chain, from);
+
+	/* There is room for as many as there were. */
+	sk_X509_insert(chain, cert, to);
+}
+
+/* Each one behind the one that it has issued, as they are sent. */
+static void sort_chain(STACK_OF(X509) *chain)
+{
+	for (int i = 0; i + 1 < sk_X509_num(chain); i++) {
+		int issuer = find_issuer(chain, sk_X509_value(chain, i));
+
+		if (issuer > i + 1)
+			move_up(chain, issuer, i + 1);
+	}
+}
+
+/* @single: one file with all */
+static int find_leaf(struct hs_cert *cert, const struct hs_report *r,
+		     bool single)
+{
+	int n = single ? sk_X509_num(cert->chain) : 1, i = 0;
+
+	while (i < n && !fits(sk_X509_value(cert->chain, i), cert->key))
+		i++;
+	if (i == n && single)
+		return hs_report(r, "the key in it matches none of its "
+				    "certificates");
+	if (i == n)
+		return hs_report(&(struct hs_report){ cert->key_file, r->error,
+						      r->len },
+				 "the key does not match the certificate in "
+				 "%s", r->file);
+	if (i) {
+		move_up(cert->chain, i, 0);
+		sort_chain(cert->chain);
 	}
 	return 0;
 }
 
-static int load(struct hs_cert *cert, struct hs_report *r, const char *key_file)
+static int load(struct hs_cert *cert, const struct hs_report *r,
+		const struct hs_cert_files *files)
 {
-	const char *chain_file = r->file;
+	int err;
 
-	cert->file = strdup(chain_file);
+	cert->file = strdup(files->chain);
 	cert->chain = hs_read_chain(r);
 	if (!cert->chain)
 		return -EINVAL;
+	err = read_key(cert, r, files);
+	if (!err)
+		err = find_leaf(cert, r, !strcmp(cert->key_file, r->file));
+	if (err)
+		return err;
 	if (!cert->file || keep_chain(cert, cert->chain) ||
 	    keep_names(cert, sk_X509_value(cert->chain, 0)))
 		return hs_report(r, "out of memory");
@@ -209,14 +289,13 @@ static int load(struct hs_cert *cert, struct hs_report *r, const char *key_file)
 	cert->leaf = sk_X509_shift(cert->chain);
 	hs_describe_cert(cert);
 	ERR_clear_error();
-	r->file = key_file;
-	return load_key(cert, r, chain_file);
+	return 0;
 }
 
-struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
-			     char *error, size_t error_len)
+struct hs_cert *hs_cert_read(const struct hs_cert_files *files, char *error,
+			     size_t error_len)
 {
-	struct hs_report r = { chain_file, error, error_len };
+	const struct hs_report r = { files->chain, error, error_len };
 	struct hs_cert *cert = calloc(1, sizeof(*cert));
 
 	if (!cert) {
@@ -225,10 +304,18 @@ struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
 	}
 	cert->refs = 1;
 	cert->tried = -1;
-	if (!load(cert, &r, key_file))
+	if (!load(cert, &r, files))
 		return cert;
 	hs_cert_free(cert);
 	return NULL;
+}
+
+struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
+			     char *error, size_t error_len)
+{
+	return hs_cert_read(&(struct hs_cert_files){
+		.chain = chain_file, .keys = &key_file, .n_keys = 1,
+	}, error, error_len);
 }
 
 struct hs_cert *hs_cert_get(struct hs_cert *cert)
@@ -255,7 +342,13 @@ void hs_cert_free(struct hs_cert *cert)
 	free(cert->names);
 	free(cert->name);
 	free(cert->file);
+	free(cert->key_file);
 	free(cert);
+}
+
+const char *hs_cert_key_file(const struct hs_cert *cert)
+{
+	return cert->key_file;
 }
 
 const char *hs_cert_name(const struct hs_cert *cert)

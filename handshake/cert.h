@@ -15,15 +15,34 @@
 struct hs_cert;
 
 /*
- * hs_cert_load - certificate, chain and key from files
- * @chain_file: PEM, leaf first
- * @key_file:   PEM
- * @error: gets one sentence that names the file, when NULL is returned
- * Made before the workers are forked: they share its memory. A key that needs a
- * passphrase is refused; an expired certificate is not. One reference.
+ * struct hs_cert_files - where a certificate is; borrowed
+ * @chain: PEM, leaf first; but where the key is in it, too, in any order
+ * @keys:  PEM, @n_keys of them, at least one: the first that there is counts,
+ *         and @chain itself among them when a key is in it. A single one must be
+ *         there
+ * @password_file: its first line is the key's passphrase; NULL: it has none
  */
+struct hs_cert_files {
+	const char *chain;
+	const char *const *keys;
+	size_t n_keys;
+	const char *password_file;
+};
+
+/*
+ * hs_cert_read - certificate, chain and key from files
+ * @error: gets one sentence that names the file, when NULL is returned
+ * Made before the workers are forked: they share its memory. An expired
+ * certificate is not refused. One reference.
+ */
+struct hs_cert *hs_cert_read(const struct hs_cert_files *files, char *error,
+			     size_t error_len);
+/* hs_cert_load - the same of one key without a passphrase */
 struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
 			     char *error, size_t error_len);
+/* hs_cert_key_file - which one its key was in; lives as long as @cert */
+const char *hs_cert_key_file(const struct hs_cert *cert);
+
 /*
  * A certificate has one reference to begin with, and goes with the last: so what
  * is set of it, its staples above all, holds for all who have one.

@@ -39,6 +39,7 @@ struct hs_cert {
 	STACK_OF(X509) *chain;	/* what is sent behind it */
 	EVP_PKEY *key;
 	char *file, *name;	/* for people; name NULL: it has none */
+	char *key_file;
 	char **names;		/* for clients, in lower case */
 	unsigned int n_names;
 	struct ocsp_bytes *der;	/* of the leaf and the chain */

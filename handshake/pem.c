@@ -74,14 +74,60 @@ static int read_text(const struct hs_report *r, struct text *t)
 	return n ? -EINVAL : 0;
 }
 
-/* No prompt on a terminal that a daemon does not have. */
-static int refuse_passphrase(char *buf, int size, int writing, void *asked)
+/*
+ * @file:  where it comes from; NULL: there is none
+ * @len:   bytes of @text
+ * @asked: it was needed
+ */
+struct passphrase {
+	const char *file;
+	char text[PEM_BUFSIZE];
+	size_t len;
+	bool asked;
+};
+
+static void passphrase_wipe(struct passphrase *p)
 {
-	(void)buf;
-	(void)size;
+	OPENSSL_cleanse(p, sizeof(*p));
+}
+
+/* No prompt on a terminal that a daemon does not have. */
+static int tell_passphrase(char *buf, int size, int writing, void *arg)
+{
+	struct passphrase *p = arg;
+
 	(void)writing;
-	*(bool *)asked = true;
-	return -1;
+	p->asked = true;
+	if (!p->file || p->len > (size_t)size)
+		return -1;
+	memcpy(buf, p->text, p->len);
+	return (int)p->len;
+}
+
+/* The first line; a file may end without one's end. */
+static int read_passphrase(const char *file, const struct hs_report *key,
+			   struct passphrase *p)
+{
+	struct text text __attribute__((cleanup(text_wipe))) = { 0 };
+	const struct hs_report r = { file, key->error, key->len };
+	const uint8_t *end;
+
+	if (!file)
+		return 0;
+	if (read_text(&r, &text))
+		return -EINVAL;
+	end = memchr(text.data, '\n', text.len);
+	p->len = end ? (size_t)(end - text.data) : text.len;
+	if (p->len && text.data[p->len - 1] == '\r')
+		p->len--;
+	if (!p->len)
+		return hs_report(&r, "no passphrase in its first line");
+	if (p->len > sizeof(p->text))
+		return hs_report(&r, "a passphrase of more than %zu bytes",
+				 sizeof(p->text));
+	memcpy(p->text, text.data, p->len);
+	p->file = file;
+	return 0;
 }
 
 static bool at_end_of_pem(void)
@@ -96,16 +142,16 @@ STACK_OF(X509) *hs_read_chain(const struct hs_report *r)
 {
 	struct text text __attribute__((cleanup(text_wipe))) = { 0 };
 	STACK_OF(X509) *chain = sk_X509_new_null();
+	struct passphrase none = { 0 };
 	BIO *bio = NULL;
-	bool asked = false;
 	X509 *cert;
 
 	ERR_clear_error();
 	if (!chain || read_text(r, &text))
 		goto fail;
 	bio = BIO_new_mem_buf(text.data, text.len);
-	while (bio && (cert = PEM_read_bio_X509(bio, NULL, refuse_passphrase,
-						&asked))) {
+	while (bio && (cert = PEM_read_bio_X509(bio, NULL, tell_passphrase,
+						&none))) {
 		if (!sk_X509_push(chain, cert)) {
 			X509_free(cert);
 			goto fail;
@@ -128,15 +174,38 @@ out:
 }
 
 /*
- * A file with a key and nothing else. libcrypto makes a decoder for each key,
- * which takes eight times as long as to use it: this one is kept for the next
- * of thousands.
+ * The first private key, alone: certificates may stand before it, or the
+ * parameters of its curve.
  */
-static EVP_PKEY *decode_key(const struct text *t)
+static bool find_block(const struct text *t, struct text *block)
+{
+	static const char begin[] = "-----BEGIN ", end[] = "-----END ",
+			  key[] = "PRIVATE KEY-----";
+	const uint8_t *limit = t->data + t->len, *p = t->data, *line;
+
+	while ((p = memmem(p, limit - p, begin, sizeof(begin) - 1))) {
+		line = memchr(p, '\n', limit - p);
+		line = line ? line : limit;
+		if (memmem(p, line - p, key, sizeof(key) - 1))
+			break;
+		p = line;
+	}
+	if (!p)
+		return false;
+	line = memmem(p, limit - p, end, sizeof(end) - 1);
+	line = line ? memchr(line, '\n', limit - line) : NULL;
+	*block = (struct text){ (uint8_t *)p, (line ? line : limit) - p };
+	return true;
+}
+
+/*
+ * libcrypto makes a decoder for each key, which takes eight times as long as to
+ * use it: this one is kept for the next of thousands.
+ */
+static EVP_PKEY *decode_key(const struct text *t, struct passphrase *pass)
 {
 	static OSSL_DECODER_CTX *decoder;
 	static EVP_PKEY *key;
-	static bool asked;
 	const uint8_t *p = t->data;
 	size_t len = t->len;
 
@@ -146,42 +215,58 @@ static EVP_PKEY *decode_key(const struct text *t)
 							NULL);
 	key = NULL;
 	if (!decoder || !OSSL_DECODER_CTX_set_pem_password_cb(
-				decoder, refuse_passphrase, &asked))
+				decoder, tell_passphrase, pass))
 		return NULL;
 	OSSL_DECODER_from_data(decoder, &p, &len);
 	return key;
 }
 
-/* Any file; says what is wrong with it. */
-static EVP_PKEY *find_key(const struct hs_report *r, const struct text *t)
+/* One that the decoder does not take; says what is wrong with it. */
+static EVP_PKEY *read_block(const struct hs_report *r, const struct text *t,
+			    struct passphrase *pass)
 {
 	BIO *bio = BIO_new_mem_buf(t->data, t->len);
-	bool asked = false;
 	EVP_PKEY *key = NULL;
 
 	if (bio)
-		key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase,
-					      &asked);
-	if (!key && asked)
-		hs_report(r, "the key is encrypted; give it without a "
-			  "passphrase");
+		key = PEM_read_bio_PrivateKey(bio, NULL, tell_passphrase, pass);
+	if (!key && pass->asked && !pass->file)
+		hs_report(r, "the key is encrypted; name the file of its "
+			  "passphrase with key_password_file:");
+	else if (!key && pass->asked)
+		hs_report(r, "the key cannot be decrypted with the passphrase "
+			  "in %s", pass->file);
 	else if (!key)
-		hs_report(r, "no PEM private key in it that can be read");
+		hs_report(r, "the private key in it cannot be read");
 	BIO_free(bio);
 	return key;
 }
 
-EVP_PKEY *hs_read_key(const struct hs_report *r)
+EVP_PKEY *hs_read_key(const struct hs_report *r, const char *password_file)
 {
-	struct text text __attribute__((cleanup(text_wipe))) = { 0 };
+	struct text text __attribute__((cleanup(text_wipe))) = { 0 }, block;
+	struct passphrase pass __attribute__((cleanup(passphrase_wipe))) = { 0 };
 	EVP_PKEY *key;
 
 	ERR_clear_error();
-	if (read_text(r, &text))
+	if (read_text(r, &text) || read_passphrase(password_file, r, &pass))
 		return NULL;
-	key = decode_key(&text);
+	if (!find_block(&text, &block)) {
+		hs_report(r, "no PEM private key in it");
+		return NULL;
+	}
+	key = decode_key(&block, &pass);
 	if (!key)
-		key = find_key(r, &text);
+		key = read_block(r, &block, &pass);
 	ERR_clear_error();
 	return key;
+}
+
+bool hs_has_key(const char *file)
+{
+	struct text text __attribute__((cleanup(text_wipe))) = { 0 }, block;
+	char nothing[1];
+	const struct hs_report r = { file, nothing, sizeof(nothing) };
+
+	return !read_text(&r, &text) && find_block(&text, &block);
 }

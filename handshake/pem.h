@@ -3,6 +3,7 @@
 #ifndef HANDSHAKE_PEM_H
 #define HANDSHAKE_PEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <openssl/x509.h>
@@ -22,7 +23,13 @@ const char *hs_ssl_reason(void);
 
 /* The file's certificates in order, at least one; NULL: reported. */
 STACK_OF(X509) *hs_read_chain(const struct hs_report *r);
-/* NULL: reported */
-EVP_PKEY *hs_read_key(const struct hs_report *r);
+/*
+ * hs_read_key - the first private key of the file, whatever stands around it
+ * @password_file: its first line is the key's passphrase; NULL: it needs none
+ * NULL: reported.
+ */
+EVP_PKEY *hs_read_key(const struct hs_report *r, const char *password_file);
+/* hs_has_key - is there one, readable or not? */
+bool hs_has_key(const char *file);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "handshake/internal.h"
 #include "tests/handshake_peer.h"
 
 TestSuite(cert, .timeout = 30);
@@ -228,4 +229,163 @@ Test(cert, has_a_name_for_people_that_is_safe_in_a_log)
 				 hs_cert_name(d.cert));
 		duo_fini(&d);
 	}
+}
+
+/* --- where its parts are -------------------------------------------------------- */
+
+/* Root, intermediate and leaf; what a file may hold. */
+struct parts {
+	EVP_PKEY *keys[3];
+	X509 *certs[3];
+	struct pki pki;
+	char beside[2][96];		/* chain.pem.key, chain.key */
+};
+
+static void parts_init(struct parts *p)
+{
+	for (int i = 0; i < 3; i++)
+		p->keys[i] = pki_key("P-256");
+	p->certs[0] = pki_cert(p->keys[0], "Root", NULL, p->keys[0], 30);
+	p->certs[1] = pki_cert(p->keys[1], "Middle", p->certs[0], p->keys[0],
+			       30);
+	p->certs[2] = pki_cert(p->keys[2], "localhost", p->certs[1],
+			       p->keys[1], 30);
+	pki_write(&p->pki, p->certs[2], p->certs[1], p->keys[2]);
+	sprintf(p->beside[0], "%s.key", p->pki.chain);
+	sprintf(p->beside[1], "%s/chain.key", p->pki.dir);
+}
+
+static void parts_fini(struct parts *p)
+{
+	for (int i = 0; i < 3; i++) {
+		EVP_PKEY_free(p->keys[i]);
+		X509_free(p->certs[i]);
+	}
+	unlink(p->beside[0]);
+	unlink(p->beside[1]);
+	pki_remove(&p->pki);
+}
+
+/* @what: r, m and l are certificates, L the leaf's key, M another one */
+static void parts_write(const struct parts *p, const char *file,
+			const char *what)
+{
+	FILE *f = fopen(file, "w");
+
+	cr_assert(f);
+	for (; *what; what++) {
+		const char *one = strchr("rml", *what);
+		EVP_PKEY *key = p->keys[*what == 'L' ? 2 : 1];
+
+		if (one)
+			PEM_write_X509(f, p->certs[one - "rml"]);
+		else
+			PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	}
+	fclose(f);
+}
+
+static struct hs_cert *parts_read(const struct parts *p, char error[300])
+{
+	const char *keys[] = { p->pki.chain, p->beside[0], p->beside[1] };
+	const struct hs_cert_files files = {
+		.chain = p->pki.chain, .keys = keys, .n_keys = 3,
+	};
+
+	error[0] = '\0';
+	return hs_cert_read(&files, error, 300);
+}
+
+static bool is_at(const struct hs_cert *cert, unsigned int i, X509 *expected)
+{
+	X509 *found = parse(cert->der[i]);
+	bool same = !X509_cmp(found, expected);
+
+	X509_free(found);
+	return same;
+}
+
+Test(cert, one_file_may_have_its_parts_in_any_order)
+{
+	static const char *const orders[] = {
+		"Llmr", "lLmr", "lmrL", "rmlL", "Lrml", "mLlr", "mrLl", "rlLm",
+	};
+	struct hs_cert *cert;
+	struct parts p;
+	char error[300];
+
+	parts_init(&p);
+	for (size_t i = 0; i < COUNT(orders); i++) {
+		parts_write(&p, p.pki.chain, orders[i]);
+		cert = parts_read(&p, error);
+		cr_assert(cert, "%s: %s", orders[i], error);
+		cr_expect_str_eq(hs_cert_key_file(cert), p.pki.chain);
+		for (unsigned int j = 0; j < 3; j++)
+			cr_expect(is_at(cert, j, p.certs[2 - j]), "%s: %u",
+				  orders[i], j);
+		hs_cert_free(cert);
+		cr_expect_eq(ERR_peek_error(), 0, "%s", orders[i]);
+	}
+	parts_write(&p, p.pki.chain, "lrm");
+	parts_write(&p, p.beside[0], "L");
+	cert = parts_read(&p, error);
+	cr_assert(cert, "%s", error);
+	cr_expect(is_at(cert, 1, p.certs[0]), "as it stands in the file");
+	hs_cert_free(cert);
+	parts_fini(&p);
+}
+
+static const struct {
+	const char *chain, *first, *second;	/* NULL: no such file */
+	int key_file;		/* 0: the chain's; -1: none */
+	const char *sentence;
+} places[] = {
+	{ "lmL", NULL, NULL, 0, NULL },
+	{ "lmL", "M", "M", 0, NULL },
+	{ "lm", "L", NULL, 1, NULL },
+	{ "lm", "L", "M", 1, NULL },
+	{ "lm", NULL, "L", 2, NULL },
+	{ "lm", NULL, NULL, -1, "chain.pem: no private key in it, and no file" },
+	{ "lm", "", "L", -1, "chain.pem.key: no PEM private key in it" },
+	{ "lm", "M", "L", -1, "chain.pem.key: the key does not match the "
+			      "certificate in" },
+	{ "lrM", NULL, NULL, -1, "chain.pem: the key in it matches none of its "
+				 "certificates" },
+};
+
+Test(cert, a_key_is_looked_for_in_turn)
+{
+	struct parts p;
+	char error[300];
+
+	parts_init(&p);
+	for (size_t i = 0; i < COUNT(places); i++) {
+		const char *files[] = { p.pki.chain, p.beside[0], p.beside[1] };
+		struct hs_cert *cert;
+
+		unlink(p.beside[0]);
+		unlink(p.beside[1]);
+		parts_write(&p, p.pki.chain, places[i].chain);
+		if (places[i].first)
+			parts_write(&p, p.beside[0], places[i].first);
+		if (places[i].second)
+			parts_write(&p, p.beside[1], places[i].second);
+		cert = parts_read(&p, error);
+		cr_expect_eq(!cert, places[i].key_file < 0, "%zu: %s", i,
+			     error);
+		if (cert)
+			cr_expect_str_eq(hs_cert_key_file(cert),
+					 files[places[i].key_file], "%zu", i);
+		else
+			cr_expect(strstr(error, places[i].sentence),
+				  "%zu: %s", i, error);
+		hs_cert_free(cert);
+	}
+	parts_write(&p, p.pki.chain, "lm");
+	unlink(p.beside[0]);
+	unlink(p.beside[1]);
+	cr_expect_null(parts_read(&p, error));
+	cr_expect(strstr(error, p.beside[0]) && strstr(error, p.beside[1]),
+		  "%s", error);
+	parts_fini(&p);
 }

@@ -103,7 +103,7 @@ static const struct {
 	{ no_key, "key.pem", "No such file or directory" },
 	{ empty_key, "key.pem", "no PEM private key" },
 	{ key_is_certificate, "key.pem", "no PEM private key" },
-	{ encrypted_key, "key.pem", "the key is encrypted" },
+	{ encrypted_key, "key.pem", "key_password_file:" },
 	{ key_encrypted_in_the_old_way, "key.pem", "the key is encrypted" },
 };
 
@@ -168,7 +168,7 @@ static void old_key(const struct pki *p)
 {
 	char error[300];
 	const struct hs_report r = { p->key, error, sizeof(error) };
-	EVP_PKEY *key = hs_read_key(&r);
+	EVP_PKEY *key = hs_read_key(&r, NULL);
 	BIO *bio = BIO_new_file(p->key, "w");
 
 	cr_assert(key && bio);
@@ -217,4 +217,105 @@ Test(pem, one_key_says_nothing_about_the_next)
 		hs_cert_free(cert);
 		duo_fini(&d);
 	}
+}
+
+/* --- passphrases ------------------------------------------------------------ */
+
+static const struct {
+	void (*encrypt)(const struct pki *p);
+	const char *line;	/* of the file; NULL: there is no file */
+	const char *sentence;	/* NULL: the key is read */
+} passphrases[] = {
+	{ encrypted_key, "secret", NULL },
+	{ encrypted_key, "secret\n", NULL },
+	{ encrypted_key, "secret\r\nmore\n", NULL },
+	{ encrypted_key, "wrong\n", "cannot be decrypted with the passphrase "
+				    "in" },
+	{ encrypted_key, "secret ", "cannot be decrypted" },
+	{ encrypted_key, "", "no passphrase in its first line" },
+	{ encrypted_key, "\nsecret\n", "no passphrase in its first line" },
+	{ encrypted_key, NULL, "No such file or directory" },
+	{ key_encrypted_in_the_old_way, "secret\n", NULL },
+	{ key_encrypted_in_the_old_way, "wrong\n", "cannot be decrypted" },
+	{ old_key, "not needed\n", NULL },
+};
+
+Test(pem, a_passphrase_is_the_first_line_of_its_file)
+{
+	for (size_t i = 0; i < COUNT(passphrases); i++) {
+		char error[300] = "", file[100];
+		struct hs_report r;
+		EVP_PKEY *key;
+		struct duo d;
+
+		duo_init(&d, "P-256");
+		passphrases[i].encrypt(&d.pki);
+		sprintf(file, "%s/password", d.pki.dir);
+		if (passphrases[i].line)
+			put(file, "w", passphrases[i].line);
+		r = (struct hs_report){ d.pki.key, error, sizeof(error) };
+		key = hs_read_key(&r, file);
+		cr_expect_eq(!key, !!passphrases[i].sentence, "case %zu: %s",
+			     i, error);
+		if (passphrases[i].sentence) {
+			cr_expect(strstr(error, passphrases[i].sentence),
+				  "case %zu: %s", i, error);
+			cr_expect(strstr(error, file), "case %zu: %s", i,
+				  error);
+		}
+		cr_expect_eq(ERR_peek_error(), 0, "case %zu", i);
+		EVP_PKEY_free(key);
+		unlink(file);
+		duo_fini(&d);
+	}
+}
+
+Test(pem, a_passphrase_that_is_too_long_is_refused)
+{
+	char error[300] = "", file[100];
+	struct hs_report r;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	encrypted_key(&d.pki);
+	sprintf(file, "%s/password", d.pki.dir);
+	for (int i = 0; i <= PEM_BUFSIZE; i++)
+		put(file, "a", "x");
+	r = (struct hs_report){ d.pki.key, error, sizeof(error) };
+	cr_expect_null(hs_read_key(&r, file));
+	cr_expect(strstr(error, "of more than 1024 bytes"), "%s", error);
+	unlink(file);
+	duo_fini(&d);
+}
+
+/* --- several things in one file ---------------------------------------------- */
+
+Test(pem, a_key_is_found_whatever_stands_around_it)
+{
+	static const char text[] = "Bag Attributes\n-----BEGIN NOTHING-----\n";
+	char error[300] = "";
+	EVP_PKEY *key, *found;
+	struct hs_report r;
+	struct duo d;
+	FILE *f;
+
+	duo_init(&d, "P-256");
+	r = (struct hs_report){ d.pki.key, error, sizeof(error) };
+	key = hs_read_key(&r, NULL);
+	cr_assert(key);
+	cr_expect(hs_has_key(d.pki.key));
+	cr_expect_not(hs_has_key(d.pki.chain));
+	cr_expect_not(hs_has_key("/nonexistent/file"));
+	put(d.pki.chain, "a", text);
+	f = fopen(d.pki.chain, "a");
+	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	fclose(f);
+	put(d.pki.chain, "a", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+	cr_expect(hs_has_key(d.pki.chain));
+	r.file = d.pki.chain;
+	found = hs_read_key(&r, NULL);
+	cr_expect(found && EVP_PKEY_eq(found, key), "%s", error);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(found);
+	duo_fini(&d);
 }
