@@ -376,6 +376,58 @@ Test(secrets, a_finished_in_several_records_counts_as_several)
 	duo_fini(&d);
 }
 
+/*
+ * Seals the client's Finished again, with a nonce that it may have by chance: it
+ * reads like a ClientHello of 16 MiB.
+ */
+static void disguise_finished(struct duo *d, struct ktls_keys *client)
+{
+	static const uint8_t explicit[8] = { SSL3_MT_CLIENT_HELLO, 0xff, 0xff,
+					     0xff };
+	struct ktls_keys open = *client;
+	uint8_t nonce[12], aad[13];
+	uint8_t *record = d->wire;
+	uint8_t *text;
+	uint8_t type;
+	int len;
+
+	while (record_at(d, record - d->wire) < d->wire_len)
+		record = d->wire + record_at(d, record - d->wire);
+	len = record_open(&open, &open.tx, record, &type, &text);
+	cr_assert_eq(len, 16);
+	memcpy(record + 5, explicit, sizeof(explicit));
+	record_nonce(client, &client->tx, explicit, nonce);
+	record_aad(client, &client->tx, type, len, record, aad);
+	cr_assert(aead(client, &client->tx, 1, nonce, aad, sizeof(aad), text,
+		       len, text + len));
+}
+
+Test(secrets, a_resumed_finished_is_no_client_hello_whatever_its_bytes)
+{
+	struct ktls_keys client;
+	struct ktls_keys keys;
+	struct hs_info info;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	d.config.max_hello = 16384;
+	client_pair(&d, KTLS_TLS12, KTLS_AES_128_GCM);
+	keys = keys_of(&d);
+	duo_try_keys(&d, &keys);
+	duo_disconnect(&d);
+	duo_connect(&d);
+	SSL_set_session(d.client, d.session);
+	run_to_client_finished(&d);
+	client_keys12(&d, &client);
+	disguise_finished(&d, &client);
+	while (duo_feed(&d))
+		;
+	cr_assert_eq(d.step, HS_DONE, "%s", hs_error(d.hs));
+	hs_get_info(d.hs, &info);
+	cr_assert(info.resumed);
+	duo_fini(&d);
+}
+
 /* --- the key log -------------------------------------------------------- */
 
 static char logged[16][256];
