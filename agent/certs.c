@@ -183,6 +183,7 @@ static struct hs_ctx *make_context(const struct config *config,
 		.alpn_ignore = listener->alpn_ignore,
 		.pairs = pairs,
 		.tickets = listener->tickets,
+		.keys = certs->tickets,
 		.lifetime_s = config->ticket_lifetime_s,
 		.max_hello = config->limits.client_hello,
 		.tls = tls,
@@ -253,10 +254,13 @@ static bool load_all(const struct config *config, struct certs *certs,
 	return !slots_find(config, certs);
 }
 
-struct certs *certs_load(const struct config *config, unsigned int pairs)
+struct certs *certs_load(const struct config *config, unsigned int pairs,
+			 struct hs_tickets *tickets)
 {
 	struct certs *certs = calloc(1, sizeof(*certs));
 
+	if (certs)
+		certs->tickets = tickets;
 	if (certs && load_all(config, certs, pairs))
 		return certs;
 	certs_free(certs);

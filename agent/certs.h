@@ -45,6 +45,7 @@ struct certs_unasked {
  * struct certs - all that was loaded
  * @cert, @unasked: by the index of config's certs
  * @contexts:       by the index of config's listeners
+ * @tickets:        the keys of their tickets, borrowed
  */
 struct certs {
 	struct hs_cert **cert;
@@ -55,11 +56,13 @@ struct certs {
 	struct certs_slot *slots;	/* by certificate, then depth */
 	size_t n_slots;
 	struct certs_unasked *unasked;
+	struct hs_tickets *tickets;
 };
 
 /*
  * certs_load - every certificate, and a context for every listener
- * @pairs: versions and ciphers to offer, see struct hs_config
+ * @pairs:   versions and ciphers to offer, see struct hs_config
+ * @tickets: the contexts' keys; outlives them
  * Logs what is wrong, one line per finding, each with its file. A staple FILE
  * that is past its nextUpdate is left out with a warning, as it would be were
  * ktlsd already running; so is one whose time is to come, until it does, for
@@ -67,7 +70,8 @@ struct certs {
  * error.
  * Returns NULL after an error.
  */
-struct certs *certs_load(const struct config *config, unsigned int pairs);
+struct certs *certs_load(const struct config *config, unsigned int pairs,
+			 struct hs_tickets *tickets);
 void certs_free(struct certs *certs);	/* takes NULL */
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
@@ -49,6 +50,7 @@ static bool find_support(const struct config *config,
 }
 
 struct generation *generation_new(struct config *config,
+				  struct ticket_keys *tickets,
 				  const struct generation *previous)
 {
 	struct generation *g = calloc(1, sizeof(*g));
@@ -61,9 +63,10 @@ struct generation *generation_new(struct config *config,
 	(void)previous;
 	g->config = config;
 	g->control = -1;
-	if (find_support(config, &g->support))
+	if (find_support(config, &g->support) && ticket_keys_check(config))
 		g->certs = certs_load(config, g->support.pairs ?
-				      g->support.pairs : KTLS_ALL_PAIRS);
+				      g->support.pairs : KTLS_ALL_PAIRS,
+				      ticket_keys_get(tickets));
 	if (g->certs && staples_check(config, g->certs))
 		return g;
 	generation_free(g);
@@ -305,6 +308,7 @@ static int new_workers(struct generation *g)
 	struct worker_setup setup = {
 		.config = g->config,
 		.certs = g->certs,
+		.tickets = ticket_keys_get(g->host->tickets),
 		.listener_fds = g->listeners,
 		.support = g->support,
 		.keylog = g->keylog,
@@ -409,10 +413,18 @@ static int move_control(struct generation *g)
 	return 0;
 }
 
+static int use_tickets(const struct generation *g)
+{
+	return ticket_keys_use(g->host->tickets, g->config, loop_now_ms(),
+			       time(NULL)) ? 0 : -EINVAL;
+}
+
 int generation_take_over(struct generation *g, struct generation *previous)
 {
 	int err = open_doors(g);
 
+	if (!err)
+		err = use_tickets(g);
 	if (!err)
 		err = move_control(g);
 	if (err)
@@ -420,6 +432,7 @@ int generation_take_over(struct generation *g, struct generation *previous)
 	update_routes(g, previous);
 	if (previous)
 		staples_take_over(g->staples, previous->staples);
+	workers_tickets(g->workers);
 	workers_accept(g->workers);
 	if (previous)
 		generation_stop(previous, g);

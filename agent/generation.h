@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "route.h"
 #include "staples.h"
+#include "ticket_keys.h"
 #include "workers.h"
 
 /*
@@ -25,6 +26,7 @@
 struct generation_host {
 	int loop;
 	struct metrics_pool *metrics;
+	struct ticket_keys *tickets;
 	struct control *control;	/* NULL before the first one serves */
 	struct route_events routes;
 };
@@ -63,10 +65,12 @@ struct generation {
 /*
  * generation_new - read all that a configuration names
  * @config:   taken, also on failure
+ * @tickets:  outlives it
  * @previous: what is the same there is not read again; or NULL
  * Returns NULL after logging what is wrong.
  */
 struct generation *generation_new(struct config *config,
+				  struct ticket_keys *tickets,
 				  const struct generation *previous);
 
 /*

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "master.h"
 #include "stapler.h"
+#include "ticket_keys.h"
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
@@ -44,15 +45,23 @@ static int usage(void)
 static int run(const char *file, bool test)
 {
 	struct config *config = config_load(file, stderr);
-	struct generation *first =
-		config ? generation_new(config, NULL) : NULL;
+	struct ticket_keys *tickets = ticket_keys_new();
+	struct generation *first = NULL;
+	int status;
 
-	if (!first)
-		return 1;
-	if (!test)
-		return master_run(file, first);
-	generation_free(first);
-	return 0;
+	if (!tickets)
+		log_error("event=start_failed error=\"out of memory\"");
+	if (config && tickets)
+		first = generation_new(config, tickets, NULL);
+	else
+		config_free(config);
+	status = first ? 0 : 1;
+	if (first && !test)
+		status = master_run(file, first, tickets);
+	else
+		generation_free(first);
+	ticket_keys_free(tickets);
+	return status;
 }
 
 /* What master executes; of no use to anybody else. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -193,16 +194,22 @@ static int run_once(struct master *m)
 
 	if (err || !reload_running(&m->reload))
 		return err;
+	if (ticket_keys_tick(m->host.tickets, now, time(NULL)))
+		reload_tickets(&m->reload);
+	due = ticket_keys_due(m->host.tickets);
+	next = due < next ? due : next;
 	due = control_tick(m->host.control, now);
 	next = due < next ? due : next;
 	return loop_wait(m->host.loop, next == UINT64_MAX ? -1 :
 			 next > now ? (int)(next - now) : 0);
 }
 
-int master_run(const char *file, struct generation *first)
+int master_run(const char *file, struct generation *first,
+	       struct ticket_keys *tickets)
 {
 	struct master m = {
 		.host.loop = -1,
+		.host.tickets = tickets,
 		.signals.fd = -1,
 	};
 	int err;

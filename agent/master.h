@@ -7,14 +7,17 @@
 #define AGENT_MASTER_H
 
 #include "generation.h"
+#include "ticket_keys.h"
 
 /*
  * master_run - serve until told to stop by SIGTERM or SIGINT
- * @file:  the configuration, read again at SIGHUP
- * @first: what it said at the start; taken
+ * @file:    the configuration, read again at SIGHUP
+ * @first:   what it said at the start; taken
+ * @tickets: that generation's; outlives it
  * Logs what goes wrong. Returns the process's exit status; never returns
  * twice, although it forks: workers end in it.
  */
-int master_run(const char *file, struct generation *first);
+int master_run(const char *file, struct generation *first,
+	       struct ticket_keys *tickets);
 
 #endif

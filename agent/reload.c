@@ -140,7 +140,7 @@ static struct generation *build(struct reload *r)
 	if (!config)
 		return NULL;
 	log_copy(r->said);
-	g = generation_new(config, r->serving);
+	g = generation_new(config, r->host->tickets, r->serving);
 	if (!g || !generation_open(g, r->host, r->number + 1, r->serving))
 		return g;
 	generation_stop(g, r->serving);
@@ -191,6 +191,7 @@ static void take_over(struct reload *r)
 	drain(r, previous);
 	for (g = r->draining; g; g = g->next)
 		generation_forget(g, r->serving);
+	reload_tickets(r);
 	succeed(r);
 }
 
@@ -304,6 +305,22 @@ void reload_tell(const struct reload *r, const struct route *route,
 		generation_tell(r->next, route, type, queue, fd);
 	for (g = r->draining; g; g = g->next)
 		generation_tell(g, route, type, queue, fd);
+}
+
+static void say_tickets(const struct generation *g)
+{
+	if (g && g->workers)
+		workers_tickets(g->workers);
+}
+
+void reload_tickets(const struct reload *r)
+{
+	const struct generation *g;
+
+	say_tickets(r->serving);
+	say_tickets(r->next);
+	for (g = r->draining; g; g = g->next)
+		say_tickets(g);
 }
 
 static void print_gauge(const char *name, int64_t value, FILE *out)

@@ -74,6 +74,9 @@ struct generation *reload_current(const struct reload *r);
 void reload_tell(const struct reload *r, const struct route *route,
 		 enum channel_type type, uint64_t queue, int fd);
 
+/* reload_tickets - the keys have changed */
+void reload_tickets(const struct reload *r);
+
 void reload_print_metrics(const struct reload *r, FILE *out);
 
 #endif

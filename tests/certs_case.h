@@ -21,7 +21,7 @@ static inline struct certs *load_certs(const struct config *config)
 
 	cr_assert_geq(log, 0);
 	dup2(log, STDERR_FILENO);
-	certs = certs_load(config, KTLS_ALL_PAIRS);
+	certs = certs_load(config, KTLS_ALL_PAIRS, NULL);
 	dup2(old_stderr, STDERR_FILENO);
 	n = pread(log, certs_said, sizeof(certs_said) - 1, 0);
 	certs_said[n > 0 ? n : 0] = '\0';

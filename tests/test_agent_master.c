@@ -122,10 +122,13 @@ static void write_config(const char *role, const char *more)
 static int run_master(void)
 {
 	struct config *config = config_load(file_path, stderr);
+	struct ticket_keys *tickets = ticket_keys_new();
 	struct generation *first =
-		config ? generation_new(config, NULL) : NULL;
+		config ? generation_new(config, tickets, NULL) : NULL;
+	int status = first ? master_run(file_path, first, tickets) : 1;
 
-	return first ? master_run(file_path, first) : 1;
+	ticket_keys_free(tickets);
+	return status;
 }
 
 static void start(const char *role)
@@ -168,7 +171,9 @@ static uint64_t end(void)
 static void clean_up(void)
 {
 	static const char *const names[] = {
-		"state/ocsp", "state", "other/ocsp", "other", "conf", NULL
+		"state/ocsp", "state/tickets/keys", "state/tickets", "state",
+		"other/ocsp", "other/tickets/keys", "other/tickets", "other",
+		"conf", NULL
 	};
 
 	duo_fini(&duo);
