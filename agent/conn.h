@@ -53,6 +53,7 @@ struct conn {
 	unsigned int route;	/* CONFIG_DENY until it is chosen */
 	bool peeking;		/* the ClientHello stays where it is, */
 	bool patient;		/* and is awaited in large pieces */
+	unsigned int looks;	/* at it, in vain */
 	size_t fed;		/* bytes of it that the handshake has seen */
 	bool flight_sent;	/* from here on a Finished may arrive */
 	bool in_flight, joined;	/* what struct limits counts of it */

@@ -18,7 +18,11 @@
 /* Longer ones need more than the buffer that a socket begins with. */
 #define ROOMY (16 * 1024)
 
-/* How long to leave a socket alone that the kernel has no room for, in ns. */
+/*
+ * Each look begins with the first byte: who sends a ClientHello in more pieces
+ * than an honest client does is looked at no more often than this, in ns.
+ */
+#define LOOKS_MAX 32
 #define REST_NS 20000000
 
 /* Read and used within one call, so one is enough for all. */
@@ -78,7 +82,6 @@ static void on_rested(struct ring_op *op, int result)
 		await(c);
 }
 
-/* Short of memory, the kernel calls the socket readable with what was seen. */
 static void rest(struct conn *c)
 {
 	static struct __kernel_timespec time = { .tv_nsec = REST_NS };
@@ -102,7 +105,10 @@ static void look(struct conn *c, size_t seen)
 	c->fed += conn_feed(c, hello + c->fed, seen - c->fed);
 	if (c->step == HS_MORE && c->route == CONFIG_DENY && seen < PEEK_MAX) {
 		set_patience(c, enough(seen));
-		await(c);
+		if (c->looks++ < LOOKS_MAX)
+			await(c);
+		else
+			rest(c);
 		return;
 	}
 	if (c->patient)
@@ -137,7 +143,7 @@ static void on_readable(struct ring_op *op, int result)
 	else if (!n || result & (POLLRDHUP | POLLHUP | POLLERR))
 		conn_peer_gone(c, 0);
 	else
-		rest(c);
+		rest(c);	/* the kernel is short of memory, or it is Unix's */
 }
 
 void conn_peek(struct conn *c)

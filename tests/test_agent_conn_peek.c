@@ -183,6 +183,8 @@ Test(conn_peek, takes_a_hello_byte_by_byte, .init = start, .fini = stop)
 
 	len = hello("x.pass.example", NULL, 0, bytes, sizeof(bytes));
 	dial(0);
+	setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
+		   sizeof(int));
 	for (i = 0; i < len; i++) {
 		say(bytes + i, 1);
 		turn(0);
@@ -237,6 +239,28 @@ Test(conn_peek, passes_on_what_its_own_buffer_does_not_hold, .init = start,
 	turn(5);
 	turn(5);
 	say(records + n / 2, n - n / 2);
+	is_passed_on(records, n, "x.pass.example", "");
+}
+
+Test(conn_peek, looks_rarely_at_a_hello_in_crumbs, .init = start, .fini = stop)
+{
+	static uint8_t bytes[4096], records[65536];
+	uint64_t then;
+	size_t len, n, i;
+
+	len = hello("x.pass.example", NULL, 0, bytes, sizeof(bytes));
+	n = cut(bytes, len, 1, records);
+	dial(0);
+	setsockopt(client_fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
+		   sizeof(int));
+	then = loop_now_ms();
+	for (i = 0; i + 6 < n; i += 6) {
+		say(records + i, 6);
+		turn(0);
+	}
+	cr_expect_lt(w.slab.conns[0].looks,
+		     40 + (loop_now_ms() - then) / 20, "of %zu pieces", n / 6);
+	say(records + i, n - i);
 	is_passed_on(records, n, "x.pass.example", "");
 }
 
