@@ -626,16 +626,3 @@ Test(hello, the_limit_is_for_client_hellos_only, .init = start, .fini = stop)
 	cr_assert_eq(hs_failure(duo.hs), HS_F_PROTOCOL);
 	cr_assert_eq(hs_output(duo.hs).data[6], SSL_AD_UNEXPECTED_MESSAGE);
 }
-
-/* An encrypted Finished begins with any byte, now and then a ClientHello's. */
-Test(hello, the_limit_is_for_nothing_encrypted, .init = start, .fini = stop)
-{
-	static const struct request request = { "a.example", NULL, "r" };
-
-	duo.config.max_hello = 512;
-	client_pair(&duo, KTLS_TLS12, KTLS_AES_128_GCM);
-	cr_expect_not(shake_hands(&request));
-	for (int i = 0; i < 2000; i++)
-		cr_assert(shake_hands(&request), "%d", i);
-	forget_session();
-}
