@@ -10,7 +10,7 @@
 
 #include <openssl/x509v3.h>
 
-#include "handshake/crls.h"
+#include "handshake/chain.h"
 #include "handshake/internal.h"
 #include "handshake/peer.h"
 
@@ -184,11 +184,26 @@ static bool is_valid(const X509 *cert, time_t now)
 	       X509_cmp_time(X509_get0_notAfter(cert), &now) > 0;
 }
 
-static bool is_good(struct hs *hs, X509 *cert)
+static enum hs_standing stands(const struct hs *hs, const X509 *cert,
+			       SSL_SESSION *session)
+{
+	STACK_OF(X509_CRL) *crls = hs->client->crls;
+	enum hs_standing above, own;
+	uint8_t chain[HS_CHAIN_MAX];
+	ssize_t len = hs_ticket_chain(session, chain);
+
+	if (len < 0)
+		return HS_UNKNOWN;
+	own = hs_crls_standing(crls, cert, hs->now);
+	above = hs_chain_standing(crls, chain, len, hs->now);
+	return above > own ? above : own;
+}
+
+static bool is_good(struct hs *hs, const X509 *cert, SSL_SESSION *session)
 {
 	if (!sk_X509_CRL_num(hs->client->crls))
 		return true;
-	switch (hs_crls_standing(hs->client->crls, cert, hs->now)) {
+	switch (stands(hs, cert, session)) {
 	case HS_GOOD:
 		return true;
 	case HS_GOOD_EXPIRED:
@@ -199,27 +214,19 @@ static bool is_good(struct hs *hs, X509 *cert)
 	}
 }
 
-static bool is_allowed(const struct hs *hs, const X509 *cert)
+/*
+ * Would the session's client still be let in? Who had no certificate then has none
+ * now; and what does not change with time, like the entries that allow it, is what
+ * the session is bound to: hs_client_id().
+ */
+static bool still_admitted(struct hs *hs, SSL_SESSION *session)
 {
-	struct hs_peer *peer = hs_peer_new(cert);
-	bool ok = peer && hs_allow_fits(&hs->client->allow, peer);
-
-	hs_peer_free(peer);
-	return ok;
-}
-
-/* Would the session's client still be let in? Who had none then has none now. */
-static bool still_admitted(struct hs *hs, const SSL_SESSION *session)
-{
-	X509 *cert = SSL_SESSION_get0_peer((SSL_SESSION *)session);
+	X509 *cert = SSL_SESSION_get0_peer(session);
 
 	hs->crl_expired = false;
-	if (!hs->client)
+	if (!hs->client || !cert)
 		return true;
-	if (!cert)
-		return !hs->client->required;
-	return is_valid(cert, hs->now) && is_good(hs, cert) &&
-	       is_allowed(hs, cert);
+	return is_valid(cert, hs->now) && is_good(hs, cert, session);
 }
 
 /*

@@ -155,7 +155,21 @@ static bool is_current(X509_CRL *crl, time_t now)
 	       (!end || X509_cmp_time(end, &now) > 0);
 }
 
-enum hs_standing hs_crls_standing(STACK_OF(X509_CRL) *crls, X509 *cert,
+void hs_crl_consider(X509_CRL *crl, const ASN1_INTEGER *serial, int64_t now,
+		     enum hs_standing *standing)
+{
+	X509_REVOKED *entry;
+
+	/* 2: it was on hold, and is free again */
+	if (X509_CRL_get0_by_serial(crl, &entry, serial) == 1)
+		*standing = HS_REVOKED;
+	else if (*standing != HS_REVOKED && is_current(crl, now))
+		*standing = HS_GOOD;
+	else if (*standing == HS_UNKNOWN)
+		*standing = HS_GOOD_EXPIRED;
+}
+
+enum hs_standing hs_crls_standing(STACK_OF(X509_CRL) *crls, const X509 *cert,
 				  int64_t now)
 {
 	const X509_NAME *issuer = X509_get_issuer_name(cert);
@@ -163,17 +177,10 @@ enum hs_standing hs_crls_standing(STACK_OF(X509_CRL) *crls, X509 *cert,
 
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
 		X509_CRL *crl = sk_X509_CRL_value(crls, i);
-		X509_REVOKED *entry;
 
-		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer))
-			continue;
-		/* 2: it was on hold, and is free again */
-		if (X509_CRL_get0_by_cert(crl, &entry, cert) == 1)
-			return HS_REVOKED;
-		if (is_current(crl, now))
-			standing = HS_GOOD;
-		else if (standing == HS_UNKNOWN)
-			standing = HS_GOOD_EXPIRED;
+		if (!X509_NAME_cmp(X509_CRL_get_issuer(crl), issuer))
+			hs_crl_consider(crl, X509_get0_serialNumber(cert), now,
+					&standing);
 	}
 	return standing;
 }

@@ -25,10 +25,13 @@ int hs_crls_prove(const struct hs_report *r, STACK_OF(X509_CRL) *crls,
 /*
  * What the lists of its issuer say of a certificate whose chain was verified
  * before: _EXPIRED: nothing, and all are past their nextUpdate or to come;
- * _UNKNOWN: there is none.
+ * _UNKNOWN: there is none. From good to bad.
  */
-enum hs_standing { HS_GOOD, HS_GOOD_EXPIRED, HS_REVOKED, HS_UNKNOWN };
-enum hs_standing hs_crls_standing(STACK_OF(X509_CRL) *crls, X509 *cert,
+enum hs_standing { HS_GOOD, HS_GOOD_EXPIRED, HS_UNKNOWN, HS_REVOKED };
+enum hs_standing hs_crls_standing(STACK_OF(X509_CRL) *crls, const X509 *cert,
 				  int64_t now);
+/* hs_crl_consider - what one of them says; *@standing begins as HS_UNKNOWN */
+void hs_crl_consider(X509_CRL *crl, const ASN1_INTEGER *serial, int64_t now,
+		     enum hs_standing *standing);
 
 #endif

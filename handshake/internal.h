@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 
 #include "handshake/bio.h"
+#include "handshake/chain.h"
 #include "handshake/failure.h"
 #include "handshake/handshake.h"
 #include "handshake/info.h"
@@ -153,6 +154,8 @@ int hs_tls_apply(SSL_CTX *ssl, const struct hs_tls *tls, unsigned int pairs,
 
 /* tickets.c: @ctx's keys and lifetime. Returns 0 or -EIO. */
 int hs_tickets_init(struct hs_ctx *ctx, const struct hs_config *config);
+/* What a ticket says, as hs_chain_write(); its bytes, or -ENODATA. */
+ssize_t hs_ticket_chain(SSL_SESSION *session, uint8_t out[static HS_CHAIN_MAX]);
 /* What the ticket of a resumed session says, as hs_end_point_make(), or false. */
 bool hs_ticket_end_point(SSL_SESSION *session,
 			 uint8_t out[static HS_END_POINT_MAX], size_t *len);

@@ -122,12 +122,14 @@ static int64_t begin_of(const SSL_SESSION *session)
 #endif
 }
 
-/* What of our own goes along in a ticket; of the end point as much as there is. */
+/* What of our own goes along in a ticket; of the chain as much as there is. */
 struct extra {
 	uint64_t end;		/* seconds, big-endian */
+	uint8_t end_point_len;
 	uint8_t end_point[HS_END_POINT_MAX];
+	uint8_t chain[HS_CHAIN_MAX];
 };
-#define END_LEN offsetof(struct extra, end_point)
+#define EXTRA_LEN offsetof(struct extra, chain)
 
 /* Returns its length; 0: there is none. */
 static size_t get_extra(SSL_SESSION *session, struct extra *extra)
@@ -136,23 +138,45 @@ static size_t get_extra(SSL_SESSION *session, struct extra *extra)
 	void *data;
 
 	if (!SSL_SESSION_get0_ticket_appdata(session, &data, &len) ||
-	    len < END_LEN || len > sizeof(*extra))
+	    len < EXTRA_LEN || len > sizeof(*extra))
 		return 0;
 	memcpy(extra, data, len);
-	return len;
+	return extra->end_point_len <= HS_END_POINT_MAX ? len : 0;
 }
 
 bool hs_ticket_end_point(SSL_SESSION *session,
 			 uint8_t out[static HS_END_POINT_MAX], size_t *len)
 {
 	struct extra extra;
-	size_t n = get_extra(session, &extra);
 
-	if (!n)
+	if (!get_extra(session, &extra))
 		return false;
-	*len = n - END_LEN;
+	*len = extra.end_point_len;
 	memcpy(out, extra.end_point, *len);
 	return true;
+}
+
+ssize_t hs_ticket_chain(SSL_SESSION *session, uint8_t out[static HS_CHAIN_MAX])
+{
+	struct extra extra;
+	size_t len = get_extra(session, &extra);
+
+	if (!len)
+		return -ENODATA;
+	memcpy(out, extra.chain, len - EXTRA_LEN);
+	return len - EXTRA_LEN;
+}
+
+static bool make_extra(SSL *ssl, SSL_SESSION *session, int64_t begin,
+		       int64_t left, struct extra *extra)
+{
+	size_t len = EXTRA_LEN;
+
+	memset(extra, 0, sizeof(*extra));
+	len += hs_chain_write(ssl, begin, &left, extra->chain);
+	extra->end = htobe64(begin + left);
+	extra->end_point_len = hs_end_point_make(ssl, extra->end_point);
+	return SSL_SESSION_set1_ticket_appdata(session, extra, len);
 }
 
 /*
@@ -160,7 +184,8 @@ bool hs_ticket_end_point(SSL_SESSION *session,
  * resumption brings a ticket with a lifetime of its own, and so a client could
  * go on for ever after one full handshake, its certificate long revoked (RFC
  * 8446 4.6.1). So the end of the first lifetime goes along, and is everyone's;
- * and what the client knows of our certificate, which may be another by then.
+ * and what the client knows of our certificate, which may be another by then, and
+ * we of those above its own.
  */
 static int keep_extra(SSL *ssl, void *arg)
 {
@@ -171,12 +196,9 @@ static int keep_extra(SSL *ssl, void *arg)
 	struct extra extra;
 
 	(void)arg;
-	if (!get_extra(session, &extra)) {
-		extra.end = htobe64(begin + left);
-		return SSL_SESSION_set1_ticket_appdata(
-			session, &extra,
-			END_LEN + hs_end_point_make(ssl, extra.end_point));
-	}
+	if (!get_extra(session, &extra) &&
+	    !make_extra(ssl, session, begin, left, &extra))
+		return 0;
 	if ((int64_t)be64toh(extra.end) - begin < left)
 		left = (int64_t)be64toh(extra.end) - begin;
 	SSL_SESSION_set_timeout(session, left > 0 ? left : 0);

@@ -99,29 +99,37 @@ static inline X509_CRL *crl_make(const struct party *issuer, long from, long to,
 	return crl;
 }
 
-/* Files in a folder of the test's own; names last until the process ends. */
+/* Files in a folder of the test's own. */
 static char folder[] = "/tmp/test_client.XXXXXX";
+static char paths[32][64];
+static size_t n_paths;
 
 static inline void folder_make(void)
 {
 	strcpy(folder, "/tmp/test_client.XXXXXX");
+	n_paths = 0;
 	cr_assert(mkdtemp(folder));
 }
 
 static inline void folder_remove(void)
 {
-	char command[64];
-
-	sprintf(command, "rm -r %s", folder);
-	cr_assert_eq(system(command), 0);
+	for (size_t i = 0; i < n_paths; i++)
+		unlink(paths[i]);
+	cr_assert_eq(rmdir(folder), 0);
 }
 
+/* Lasts as long as the folder; the same for the same name. */
 static inline const char *path_of(const char *name)
 {
-	char *path = malloc(strlen(folder) + strlen(name) + 2);
+	char path[sizeof(paths[0])];
+	size_t i;
 
-	sprintf(path, "%s/%s", folder, name);
-	return path;
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	for (i = 0; i < n_paths; i++)
+		if (!strcmp(paths[i], path))
+			return paths[i];
+	cr_assert_lt(n_paths, COUNT(paths));
+	return strcpy(paths[n_paths++], path);
 }
 
 /* Up to NULL. */

@@ -10,8 +10,9 @@ TestSuite(admit, .timeout = 60);
 
 static const uint16_t versions[] = { KTLS_TLS12, KTLS_TLS13 };
 
-enum who { ROOT, NAMESAKE, OTHER, INTER, DEEP, CUT_OFF,
+enum who { ROOT, NAMESAKE, OTHER, INTER, DEEP, CUT_OFF, FADING,
 	   GOOD, EXPIRED, EARLY, BELOW_INTER, BELOW_DEEP, BELOW_CUT_OFF,
+	   BELOW_FADING,
 	   BELOW_NAMESAKE, BELOW_OTHER, ALONE, SERVER, REVOKED, NAMELESS,
 	   WHO, NOBODY };
 
@@ -25,6 +26,8 @@ static const struct {
 	[INTER] = { { .cn = "Inter", .is_ca = true, .serial = 2 }, ROOT },
 	[DEEP] = { { .cn = "Deep", .is_ca = true, .serial = 3 }, INTER },
 	[CUT_OFF] = { { .cn = "Cut off", .is_ca = true, .serial = 4 }, ROOT },
+	[FADING] = { { .cn = "Fading", .is_ca = true, .serial = 5,
+		       .to = HOUR / 2 }, ROOT },
 	[GOOD] = { { .cn = "good", .usage = "clientAuth", .serial = 10,
 		     .names = "DNS:good.example,URI:spiffe://a/good" }, ROOT },
 	[EXPIRED] = { { .cn = "expired", .serial = 11, .to = -HOUR }, ROOT },
@@ -32,6 +35,7 @@ static const struct {
 	[BELOW_INTER] = { { .cn = "below inter", .serial = 13 }, INTER },
 	[BELOW_DEEP] = { { .cn = "below deep", .serial = 14 }, DEEP },
 	[BELOW_CUT_OFF] = { { .cn = "below cut off", .serial = 15 }, CUT_OFF },
+	[BELOW_FADING] = { { .cn = "below fading", .serial = 22 }, FADING },
 	[BELOW_NAMESAKE] = { { .cn = "namesake", .serial = 16 }, NAMESAKE },
 	[BELOW_OTHER] = { { .cn = "\"other\"\\\n", .serial = 17 }, OTHER },
 	[ALONE] = { { .cn = "alone", .serial = 18 }, NOBODY },
@@ -45,19 +49,22 @@ static struct party party[WHO];
 static struct duo duo;
 static int alert;	/* what the client got; -1: none */
 
-/* Lists: of the root, a day old; the same, ended; of Inter; ended */
-static const char *root_crl, *root_ended, *inter_crl, *inter_ended;
+/* Lists: of the root, a day old; the same, ended; with Inter; of that; ended */
+static const char *root_crl, *root_ended, *root_inter, *inter_crl, *inter_ended;
 static const char *ca_file, *inter_file;
 
 static void make_crls(void)
 {
 	static const long of_root[] = { 4, 20, 0 }, of_inter[] = { 99, 0 };
+	static const long inter[] = { 2, 0 };
 
 	root_crl = write_crl("root.crl", crl_make(&party[ROOT], -DAY, 20 * DAY,
 						  of_root), false);
 	root_ended = write_crl("root-ended.crl",
 			       crl_make(&party[ROOT], -DAY, -HOUR, of_root),
 			       true);
+	root_inter = write_crl("root-inter.crl",
+			       crl_make(&party[ROOT], -HOUR, DAY, inter), true);
 	inter_crl = write_crl("inter.crl", crl_make(&party[INTER], -DAY, DAY,
 						    of_inter), true);
 	inter_ended = write_crl("inter-ended.crl",
@@ -163,7 +170,7 @@ static const struct hs_peer *peer(void)
 #define FINE HS_DONE, HS_F_NONE, -1, "", false
 #define FINE_BUT_CRL HS_DONE, HS_F_NONE, -1, "", true
 /* Lists: which, or'ed */
-enum { R = 1, R_ENDED = 2, I = 4, I_ENDED = 8 };
+enum { R = 1, R_ENDED = 2, I = 4, I_ENDED = 8, R_INTER = 16 };
 
 static const struct {
 	const char *what;
@@ -251,6 +258,8 @@ static size_t add_crls(unsigned int which, const char **crls)
 		crls[n++] = root_crl;
 	if (which & R_ENDED)
 		crls[n++] = root_ended;
+	if (which & R_INTER)
+		crls[n++] = root_inter;
 	if (which & I)
 		crls[n++] = inter_crl;
 	if (which & I_ENDED)
@@ -261,7 +270,7 @@ static size_t add_crls(unsigned int which, const char **crls)
 static void try_one(size_t i, uint16_t version)
 {
 	const char *what = trials[i].what;
-	const char *crls[4];
+	const char *crls[5];
 	const struct hs_client_config config = {
 		.ca_file = ca_file,
 		.required = !trials[i].optional,
@@ -335,6 +344,14 @@ Test(admit, whoever_is_in_the_file_is_trusted_root_or_not, .init = start,
 	const char *crls[] = { inter_crl };
 	const struct hs_client_config inter = { .ca_file = inter_file,
 						.required = true };
+	const struct hs_client_config alone = {
+		.ca_file = write_certs("alone.pem", &party[ALONE], NULL),
+		.required = true,
+	};
+	const struct hs_client_config alone_listed = {
+		.ca_file = alone.ca_file, .required = true, .depth = 1,
+		.crls = crls, .n_crls = 1,
+	};
 	const struct hs_client_config listed = { .ca_file = inter_file,
 						 .required = true,
 						 .crls = crls, .n_crls = 1 };
@@ -345,6 +362,17 @@ Test(admit, whoever_is_in_the_file_is_trusted_root_or_not, .init = start,
 	duo_disconnect(&duo);
 	forget_session();
 	shake_hands(KTLS_TLS13, GOOD);
+	cr_expect_eq(duo.step, HS_FAIL);
+	duo_disconnect(&duo);
+	forget_session();
+	/* a client's own, of whose status nothing is known */
+	rule(&alone);
+	shake_hands(KTLS_TLS13, ALONE);
+	cr_expect_eq(duo.step, HS_DONE, "%s", hs_error(duo.hs));
+	duo_disconnect(&duo);
+	forget_session();
+	rule(&alone_listed);
+	shake_hands(KTLS_TLS13, ALONE);
 	cr_expect_eq(duo.step, HS_FAIL);
 	duo_disconnect(&duo);
 	forget_session();
@@ -420,6 +448,18 @@ static const struct {
 	  HS_FAIL, 46 },
 	{ "not allowed any more", GOOD, { .required = true, .depth = 4 },
 	  "cn:bad", R, 60, false, HS_FAIL, 49 },
+	{ "as before, with a CA between", BELOW_INTER,
+	  { .required = true, .depth = 4 }, "cn:below inter", R | I, 60, true,
+	  HS_DONE, -1 },
+	{ "its CA was revoked since", BELOW_INTER,
+	  { .required = true, .depth = 4 }, "cn:below inter", R_INTER | I, 60,
+	  false, HS_FAIL, 44 },
+	{ "the list with its CA has ended", BELOW_INTER,
+	  { .required = true, .depth = 4 }, "cn:below inter", R_ENDED | I, 60,
+	  false, HS_FAIL, 46 },
+	{ "no list with its CA any more", BELOW_INTER,
+	  { .required = true, .depth = 4 }, "cn:below inter", I, 60, false,
+	  HS_FAIL, 46 },
 	{ "other rules, as good", GOOD, { .required = true, .depth = 3 },
 	  "cn:good", R, 60, false, HS_DONE, -1 },
 	{ "optional now", GOOD, { .required = false, .depth = 4 }, "cn:good", R,
@@ -431,7 +471,7 @@ static void come_again(size_t i, uint16_t version)
 	static const char *const before[] = { "cn:good", "cn:revoked",
 					      "cn:below inter" };
 	const char *what = returns[i].what;
-	const char *crls[4] = { root_crl, inter_crl, NULL, NULL };
+	const char *crls[5] = { root_crl, inter_crl };
 	struct hs_client_config config = {
 		.ca_file = ca_file, .required = true, .depth = 4,
 		.crls = crls, .n_crls = 2, .n_allow = 1,
@@ -561,4 +601,29 @@ Test(admit, who_had_no_certificate_has_none_when_he_resumes, .init = start,
 			duo_disconnect(&duo);
 		}
 	}
+}
+
+Test(admit, a_session_ends_with_the_first_of_its_chain, .init = start,
+     .fini = stop)
+{
+	const struct hs_client_config config = { .ca_file = ca_file,
+						 .depth = 4 };
+	static const enum who clients[] = { BELOW_INTER, BELOW_FADING };
+
+	for (size_t v = 0; v < COUNT(versions); v++)
+		for (size_t i = 0; i < COUNT(clients); i++) {
+			long left;
+
+			forget_session();
+			rule(&config);
+			shake_hands(versions[v], clients[i]);
+			cr_assert_eq(duo.step, HS_DONE, "%s",
+				     hs_error(duo.hs));
+			left = SSL_SESSION_get_ticket_lifetime_hint(
+				duo.session);
+			if (clients[i] == BELOW_FADING)
+				cr_expect_leq(left, HOUR / 2, "%ld", left);
+			cr_expect_geq(left, HOUR / 2 - 60, "%ld", left);
+			duo_disconnect(&duo);
+		}
 }

@@ -108,7 +108,7 @@ Test(peer, names_that_could_be_taken_for_others_are_left_out)
 	add_san(sans, GEN_DNS, "good", 4);
 	add_san(sans, GEN_IPADD, "\1\2\3", 3);
 	cr_assert(X509_add1_ext_i2d(p.cert, NID_subject_alt_name, sans, 0, 0));
-	X509_NAME_delete_entry(subject, 1);
+	X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, 1));
 	X509_NAME_add_entry_by_txt(subject, "CN", V_ASN1_UTF8STRING,
 				   (const unsigned char *)"Bob\0y", 5, -1, 0);
 	pki_sign(p.cert, p.key);
