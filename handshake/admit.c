@@ -150,6 +150,23 @@ static int on_fault(int ok, X509_STORE_CTX *store)
 	}
 }
 
+/* Bytes of a ClientHello beside the certificate in its ticket, generously */
+#define HELLO_REST 2048
+#define HELLO_MAX 16384		/* where there is no limit of ours */
+
+/*
+ * A ticket holds the certificate. One that makes a ClientHello longer than we
+ * read would shut its client out.
+ */
+static void forgo_ticket(struct hs *hs)
+{
+	size_t max = hs->ctx->max_hello ? hs->ctx->max_hello : HELLO_MAX;
+
+	hs->no_ticket = hs->peer->der.len + HELLO_REST > max;
+	if (hs->no_ticket)
+		SSL_set_num_tickets(hs->ssl, 0);
+}
+
 int hs_admit(X509_STORE_CTX *store, void *arg)
 {
 	X509 *cert = X509_STORE_CTX_get0_cert(store);
@@ -175,6 +192,7 @@ int hs_admit(X509_STORE_CTX *store, void *arg)
 	if (!hs_allow_fits(&hs->client->allow, hs->peer))
 		return refuse(hs, HS_F_DENIED, SSL_AD_ACCESS_DENIED, cert,
 			      "it is none of those that are allowed", 0);
+	forgo_ticket(hs);
 	return 1;
 }
 

@@ -106,6 +106,7 @@ struct hs {
 	const struct hs_client *client;	/* asked for a certificate; or NULL */
 	struct hs_peer *peer;		/* see hs_get_peer() */
 	bool crl_expired;
+	bool no_ticket;			/* it would be too long */
 	int64_t now;
 	enum hs_staple staple;
 	enum hs_failure failure;

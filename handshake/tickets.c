@@ -90,15 +90,18 @@ static int set_keys(const struct hs_tickets *t, int index, const uint8_t *iv,
 
 /*
  * OpenSSL's callback, before a ticket is made or opened. Returns 1; 2: take it,
- * and send another; 0: ignore it, for a full handshake; -1: out of memory.
+ * and send another; 0: make none, or ignore it, for a full handshake; -1: out of
+ * memory.
  */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 		     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
 {
-	const struct hs_tickets *t = hs_of(ssl)->ctx->tickets;
+	const struct hs *hs = hs_of(ssl);
+	const struct hs_tickets *t = hs->ctx->tickets;
 	int index = seal ? HS_TICKET_CURRENT : find(&t->keys, name);
 
-	if (index < 0)
+	/* TLS 1.2 has promised one: the client gets an empty one then. */
+	if (index < 0 || (seal && hs->no_ticket))
 		return 0;
 	if (seal) {
 		memcpy(name, t->keys.key[index], NAME_LEN);

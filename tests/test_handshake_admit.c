@@ -5,6 +5,7 @@
 #include "tests/client_pki.h"
 
 #include "handshake/internal.h"
+#include "handshake/tickets.h"
 
 TestSuite(admit, .timeout = 60);
 
@@ -626,4 +627,39 @@ Test(admit, a_session_ends_with_the_first_of_its_chain, .init = start,
 			cr_expect_geq(left, HOUR / 2 - 60, "%ld", left);
 			duo_disconnect(&duo);
 		}
+}
+
+Test(admit, a_certificate_too_long_for_a_hello_gets_no_ticket, .init = start,
+     .fini = stop)
+{
+	const struct hs_client_config config = { .ca_file = ca_file,
+						 .required = true };
+	static char comment[5001];
+	struct party *long_one = &party[NAMELESS];
+
+	memset(comment, 'x', sizeof(comment) - 1);
+	pki_extend(long_one->cert, NID_netscape_comment, comment);
+	pki_sign(long_one->cert, party[ROOT].key);
+	duo.config.keys = hs_tickets_new();
+	for (size_t v = 0; v < COUNT(versions); v++)
+		for (unsigned int limit = 6144; limit <= 8192; limit += 2048) {
+			forget_session();
+			duo.config.max_hello = limit;
+			rule(&config);
+			for (int again = 0; again < 2; again++) {
+				shake_hands(versions[v], NAMELESS);
+				cr_assert_eq(duo.step, HS_DONE, "%s",
+					     hs_error(duo.hs));
+				cr_expect_eq(was_resumed(),
+					     again && limit == 8192,
+					     "%x, %u", versions[v], limit);
+				duo_disconnect(&duo);
+			}
+			if (versions[v] == KTLS_TLS13)
+				cr_expect_eq(duo.session != NULL,
+					     limit == 8192);
+		}
+	hs_ctx_free(duo.ctx);
+	duo.ctx = NULL;
+	hs_tickets_free(duo.config.keys);
 }
