@@ -168,7 +168,8 @@ void conn_header_due(struct deadline *d)
 /* A Unix socket's mode says already who may speak for others. */
 static bool sends_header(const struct conn *c)
 {
-	const struct config_accept_proxy *p = &c->listener->config->accept_proxy;
+	const struct config_accept_proxy *p =
+		&c->listener->config->accept_proxy;
 
 	return p->from.n && (listener_is_local(c->listener) ||
 			     prefix_among(&p->from, &c->peer));
@@ -176,7 +177,8 @@ static bool sends_header(const struct conn *c)
 
 void conn_admit(struct conn *c)
 {
-	const struct config_accept_proxy *p = &c->listener->config->accept_proxy;
+	const struct config_accept_proxy *p =
+		&c->listener->config->accept_proxy;
 
 	if (sends_header(c)) {
 		begin(c);

@@ -16,6 +16,8 @@
 /* Connections that a worker can have at a time, and the fewest that serve. */
 #define SLOTS_MAX 16384
 #define SLOTS_MIN 64
+/* Slots per listener: one is set aside for its accept, and one for the next. */
+#define LISTENER_SLOTS 2
 /* Descriptors per slot: the client's and both ends of a relay's pair. */
 #define SLOT_DESCRIPTORS 3
 /* Descriptors for everything else: listeners, ring, channel, log. */
@@ -28,6 +30,7 @@ int process_limit(const struct config *config, unsigned int *slots,
 		  char *error, size_t error_len)
 {
 	rlim_t fixed = OTHER_DESCRIPTORS + config->n_listeners, want, room;
+	rlim_t least = SLOTS_MIN + LISTENER_SLOTS * config->n_listeners;
 	struct rlimit limit;
 	size_t i;
 
@@ -48,14 +51,14 @@ int process_limit(const struct config *config, unsigned int *slots,
 	    getrlimit(RLIMIT_NOFILE, &limit))
 		return -errno;
 	room = limit.rlim_cur > fixed ? limit.rlim_cur - fixed : 0;
-	if (room < SLOTS_MIN * SLOT_DESCRIPTORS) {
+	if (room < least * SLOT_DESCRIPTORS) {
 		snprintf(error, error_len,
 			 "RLIMIT_NOFILE is %lu, but %lu are needed for the "
-			 "routes' queues and %d connections: raise it "
+			 "routes' queues and %lu connections: raise it "
 			 "(LimitNOFILE=, ulimit -n) or lower queue:",
 			 (unsigned long)limit.rlim_cur,
-			 (unsigned long)fixed + SLOTS_MIN * SLOT_DESCRIPTORS,
-			 SLOTS_MIN);
+			 (unsigned long)(fixed + least * SLOT_DESCRIPTORS),
+			 (unsigned long)least);
 		return -EMFILE;
 	}
 	room /= SLOT_DESCRIPTORS;

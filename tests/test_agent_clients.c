@@ -84,7 +84,7 @@ Test(clients, are_found_wherever_the_table_put_them, .init = start,
 	cr_assert_eq(counted(), 0);
 }
 
-/* All at the same place: searches go on to the table's end and its beginning. */
+/* All at one place: searches go on to the table's end and its beginning. */
 Test(clients, that_fall_together_are_kept_apart, .init = start, .fini = stop)
 {
 	unsigned int same[8], n = 0, i, j;

@@ -76,6 +76,25 @@ Test(process, says_which_limit_is_too_low_for_its_queues)
 	case_in_child(be_refused);
 }
 
+/* Each needs slots to accept into, besides those of all. */
+static void listen_often(void)
+{
+	unsigned int slots = 0;
+
+	set_queues(100, 200);
+	become_nobody(64, 2048);
+	config.n_listeners = 200;
+	CHECK(process_limit(&config, &slots, error, sizeof(error)) == -EMFILE);
+	config.n_listeners = 100;
+	CHECK(!process_limit(&config, &slots, error, sizeof(error)));
+	CHECK(slots >= 64 + 2 * 100);
+}
+
+Test(process, has_slots_for_all_its_listeners)
+{
+	case_in_child(listen_often);
+}
+
 static void raise_limit(void)
 {
 	struct rlimit limit = { 64, 128 }, high = { 65536, 65536 };

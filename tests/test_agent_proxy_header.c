@@ -160,7 +160,8 @@ static const struct {
 	{ BYTES("PROXY TCP4 192.0.2.7\0 198.51.100.2 40000 443\r\n") },
 	{ BYTES("PROXY UNKNOWN\0") },
 	/* 108 bytes, and 107 without an end. */
-	{ BYTES("PROXY UNKNOWN " X10 X10 X10 X10 X10 X10 X10 X10 X10 "xx\r\n") },
+	{ BYTES("PROXY UNKNOWN " X10 X10 X10 X10 X10 X10 X10 X10 X10
+		"xx\r\n") },
 	{ BYTES("PROXY UNKNOWN " X10 X10 X10 X10 X10 X10 X10 X10 X10 "xxx") },
 	{ BYTES(SIGNATURE "\x11") },
 	{ BYTES(SIGNATURE "\x22") },
