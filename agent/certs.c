@@ -83,7 +83,8 @@ static enum ocsp_verdict check_staple(const char *file,
 	return verdict;
 }
 
-static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
+static bool load_staple(const struct config_cert *config, const char *chain,
+			struct hs_cert *cert)
 {
 	static uint8_t der[OCSP_MAX_LEN + 1];
 	const char *file = config->staple_file;
@@ -103,7 +104,7 @@ static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 	if (err == -ENOENT)
 		log_error("event=staple_refused file=\"%s\" error=\"the chain "
 			  "%s does not hold the issuer\" remedy=\"name its "
-			  "file with issuer:\"", file, config->chain);
+			  "file with issuer:\"", file, chain);
 	if (err)
 		return false;
 	verdict = check_staple(file, response, hs_cert_der(cert, 0), issuer,
@@ -125,27 +126,42 @@ static bool load_staple(const struct config_cert *config, struct hs_cert *cert)
 	return false;
 }
 
-static struct hs_cert *load_cert(const struct config_cert *config,
-				 bool missing_refuse)
+static struct hs_cert *read_cert(const struct config_cert *config,
+				 const struct cert_file *file)
 {
-	struct hs_cert *cert;
-	char error[512];
+	const struct hs_cert_files files = {
+		.chain = file->chain,
+		.keys = (const char *const *)file->keys,
+		.n_keys = file->n_keys,
+		.password_file = config->password_file,
+	};
+	char error[1024];
+	struct hs_cert *cert = hs_cert_read(&files, error, sizeof(error));
 
-	warn_if_readable(config->key);
-	cert = hs_cert_load(config->chain, config->key, error, sizeof(error));
-	if (!cert) {
+	if (cert)
+		warn_if_readable(hs_cert_key_file(cert));
+	else
 		log_error("event=certificate_refused at=%s:%u:%u error=\"%s\"",
 			  config->mark.file, config->mark.line,
 			  config->mark.column, error);
+	return cert;
+}
+
+static struct hs_cert *load_cert(const struct config *config,
+				 const struct cert_file *file)
+{
+	const struct config_cert *entry = &config->certs[file->entry];
+	struct hs_cert *cert = read_cert(entry, file);
+
+	if (!cert)
 		return NULL;
-	}
-	if (config->staple == CONFIG_STAPLE_FILE &&
-	    !load_staple(config, cert)) {
+	if (entry->staple == CONFIG_STAPLE_FILE &&
+	    !load_staple(entry, file->chain, cert)) {
 		hs_cert_free(cert);
 		return NULL;
 	}
-	hs_cert_require_staple(cert, missing_refuse &&
-				     slots_must(config, cert));
+	hs_cert_require_staple(cert, config->ocsp.missing_refuse &&
+				     slots_must(entry, cert));
 	return cert;
 }
 
@@ -154,7 +170,7 @@ static struct hs_site make_site(const struct config *config,
 				const struct config_listener *listener,
 				const struct certs *certs, size_t i)
 {
-	const struct config_cert *cert = &config->certs[i];
+	const struct config_cert *cert = certs_entry(config, certs, i);
 	const struct config_alpn *alpn = cert->alpn.len ? &cert->alpn :
 							  &listener->alpn;
 
@@ -168,17 +184,35 @@ static struct hs_site make_site(const struct config *config,
 	};
 }
 
+/* Those of the listener's entries, both in ascending order; returns how many. */
+static size_t make_sites(const struct config *config,
+			 const struct config_listener *listener,
+			 const struct certs *certs, struct hs_site *sites)
+{
+	size_t n = 0, entry = 0, i;
+
+	for (i = 0; i < certs->n; i++) {
+		unsigned int e = certs->files.file[i].entry;
+
+		while (entry < listener->n_certs && listener->certs[entry] < e)
+			entry++;
+		if (!listener->n_certs || (entry < listener->n_certs &&
+					   listener->certs[entry] == e))
+			sites[n++] = make_site(config, listener, certs, i);
+	}
+	return n;
+}
+
 static struct hs_ctx *make_context(const struct config *config,
 				   const struct config_listener *listener,
 				   const struct certs *certs,
 				   unsigned int pairs)
 {
-	size_t n = listener->n_certs ? listener->n_certs : config->n_certs;
 	struct hs_tls *tls = tls_settings(listener, pairs);
-	struct hs_site *sites = tls ? calloc(n, sizeof(*sites)) : NULL;
+	struct hs_site *sites = tls ? calloc(certs->n, sizeof(*sites)) :
+				      NULL;
 	struct hs_config hs = {
 		.sites = sites,
-		.n_sites = n,
 		.strict = listener->strict_sni,
 		.alpn_ignore = listener->alpn_ignore,
 		.pairs = pairs,
@@ -193,10 +227,8 @@ static struct hs_ctx *make_context(const struct config *config,
 	char error[512] = "out of memory";
 	struct hs_ctx *ctx = NULL;
 
-	for (size_t i = 0; sites && i < n; i++)
-		sites[i] = make_site(config, listener, certs,
-				     listener->n_certs ? listener->certs[i] :
-							 i);
+	if (sites)
+		hs.n_sites = make_sites(config, listener, certs, sites);
 	if (sites)
 		ctx = hs_ctx_new(&hs, error, sizeof(error));
 	if (tls && !ctx)
@@ -228,16 +260,17 @@ static bool load_all(const struct config *config, struct certs *certs,
 {
 	size_t i;
 
-	certs->cert = calloc(config->n_certs, sizeof(*certs->cert));
+	if (cert_files_find(config, false, &certs->files))
+		return false;
+	certs->cert = calloc(certs->files.n, sizeof(*certs->cert));
 	certs->contexts = calloc(config->n_listeners,
 				 sizeof(*certs->contexts));
 	if (!certs->cert || !certs->contexts) {
 		log_error("event=start_failed error=\"out of memory\"");
 		return false;
 	}
-	for (i = 0; i < config->n_certs; i++) {
-		certs->cert[i] = load_cert(&config->certs[i],
-					   config->ocsp.missing_refuse);
+	for (i = 0; i < certs->files.n; i++) {
+		certs->cert[i] = load_cert(config, &certs->files.file[i]);
 		if (!certs->cert[i])
 			return false;
 		certs->n++;
@@ -279,6 +312,7 @@ void certs_free(struct certs *certs)
 		hs_cert_free(certs->cert[i]);
 	client_rules_fini(&certs->rules);
 	slots_free(certs);
+	cert_files_free(&certs->files);
 	free(certs->contexts);
 	free(certs->cert);
 	free(certs);

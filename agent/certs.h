@@ -6,13 +6,14 @@
 #ifndef AGENT_CERTS_H
 #define AGENT_CERTS_H
 
+#include "cert_files.h"
 #include "client_rules.h"
 #include "config.h"
 #include "handshake/ctx.h"
 
 /*
  * struct certs_slot - a position of a chain that needs a staple from a responder
- * @cert:   index into struct certs' cert, and config's certs
+ * @cert:   index into struct certs' cert
  * @depth:  see hs_cert_set_staple()
  * @name:   for people: the certificate's, and its position when that is not 0
  * @urls:   responders to ask in turn, a NUL behind each; @urls_len bytes
@@ -43,11 +44,13 @@ struct certs_unasked {
 
 /*
  * struct certs - all that was loaded
- * @cert, @unasked: by the index of config's certs
+ * @files:          where they are, and which of config's certs they are of
+ * @cert, @unasked: by the index of @files
  * @contexts:       by the index of config's listeners
  * @tickets:        the keys of their tickets, borrowed
  */
 struct certs {
+	struct cert_files files;
 	struct hs_cert **cert;
 	size_t n;
 	struct hs_ctx **contexts;
@@ -73,5 +76,18 @@ struct certs {
 struct certs *certs_load(const struct config *config, unsigned int pairs,
 			 struct hs_tickets *tickets);
 void certs_free(struct certs *certs);	/* takes NULL */
+
+/* certs_chain - the file of a certificate, by which people tell it from others */
+static inline const char *certs_chain(const struct certs *certs, size_t cert)
+{
+	return certs->files.file[cert].chain;
+}
+
+/* certs_entry - what the configuration says of it */
+static inline const struct config_cert *
+certs_entry(const struct config *config, const struct certs *certs, size_t cert)
+{
+	return &config->certs[certs->files.file[cert].entry];
+}
 
 #endif

@@ -76,9 +76,9 @@ static int add_url(struct certs_slot *slot, const char *url)
 }
 
 /* Whom to ask; the key responder: is about the leaf. */
-static int find_urls(const struct config *config, struct certs_slot *slot)
+static int find_urls(const struct config *config,
+		     const struct config_cert *cert, struct certs_slot *slot)
 {
-	const struct config_cert *cert = &config->certs[slot->cert];
 	char url[OCSP_URL_MAX];
 	unsigned int i;
 	int err = 0;
@@ -119,7 +119,7 @@ static void say_unasked(const struct config_cert *config,
 }
 
 /* Chains end below the root, so for the last of them that is usual, too. */
-static void say_unissued(const struct config_cert *config,
+static void say_unissued(const struct config_cert *config, const char *chain,
 			 const struct certs_slot *slot)
 {
 	log_line(slot->depth ? LOG_L_DEBUG : LOG_L_WARN,
@@ -127,21 +127,22 @@ static void say_unissued(const struct config_cert *config,
 		 "error=\"it cannot be stapled, for the chain %s does not hold "
 		 "its issuer\" remedy=\"name the issuer's file with issuer:\"",
 		 config->mark.file, config->mark.line, config->mark.column,
-		 slot->name, config->chain);
+		 slot->name, chain);
 }
 
 /* Returns 1 when @slot is complete, 0 when there is none, or -errno. */
-static int fill(const struct config *config, const struct hs_cert *cert,
+static int fill(const struct config *config, const struct certs *certs,
 		struct certs_slot *slot)
 {
-	const struct config_cert *c = &config->certs[slot->cert];
+	const struct config_cert *c = certs_entry(config, certs, slot->cert);
+	const struct hs_cert *cert = certs->cert[slot->cert];
 	int err;
 
 	slot->must = !slot->depth && slots_must(c, cert);
 	slot->der = hs_cert_der(cert, slot->depth);
 	err = make_name(slot, cert);
 	if (!err)
-		err = find_urls(config, slot);
+		err = find_urls(config, c, slot);
 	if (err) {
 		log_error("event=start_failed error=\"%s\"", strerror(-err));
 		return err;
@@ -152,7 +153,7 @@ static int fill(const struct config *config, const struct hs_cert *cert,
 	if (!slot->urls)
 		say_unasked(c, slot);
 	else if (err)
-		say_unissued(c, slot);
+		say_unissued(c, certs_chain(certs, slot->cert), slot);
 	return slot->urls && !err;
 }
 
@@ -168,7 +169,7 @@ static int add(const struct config *config, struct certs *certs,
 {
 	struct certs_slot slot = { .cert = cert, .depth = depth };
 	struct certs_slot *slots;
-	int ret = fill(config, certs->cert[cert], &slot);
+	int ret = fill(config, certs, &slot);
 
 	slots = ret == 1 ? realloc(certs->slots, (certs->n_slots + 1) *
 						 sizeof(*slots)) : NULL;
@@ -199,7 +200,7 @@ int slots_find(const struct config *config, struct certs *certs)
 		return -ENOMEM;
 	}
 	for (i = 0; i < certs->n && !err; i++) {
-		enum config_staple policy = config->certs[i].staple;
+		enum config_staple policy = certs_entry(config, certs, i)->staple;
 		unsigned int n = hs_cert_depths(certs->cert[i]);
 
 		if (policy != CONFIG_STAPLE_AUTO && policy != CONFIG_STAPLE_MUST)

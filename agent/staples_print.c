@@ -21,7 +21,7 @@ static bool holds(const struct delivery_item *item, int64_t now)
 
 static const char *chain(const struct staples *s, const struct staple *staple)
 {
-	return s->setup.config->certs[staple->slot->cert].chain;
+	return certs_chain(s->setup.certs, staple->slot->cert);
 }
 
 static const char *cert_name(const struct staples *s,
@@ -109,7 +109,7 @@ static void print_cert(const struct staples *s, size_t cert,
 		       unsigned int depth, const uint8_t *fingerprint,
 		       const char *policy, FILE *out)
 {
-	print_text(out, "certificate", s->setup.config->certs[cert].chain,
+	print_text(out, "certificate", certs_chain(s->setup.certs, cert),
 		   false);
 	print_text(out, " name", hs_cert_name(s->setup.certs->cert[cert]),
 		   false);
@@ -150,7 +150,8 @@ static void print_unfetched(const struct staples *s, size_t cert, int64_t now,
 			    FILE *out)
 {
 	const struct certs_unasked *unasked = &s->setup.certs->unasked[cert];
-	enum config_staple staple = s->setup.config->certs[cert].staple;
+	enum config_staple staple = certs_entry(s->setup.config, s->setup.certs,
+						cert)->staple;
 	const struct hs_cert *c = s->setup.certs->cert[cert];
 	bool is_file = staple == CONFIG_STAPLE_FILE;
 	uint8_t fingerprint[OCSP_FINGERPRINT_LEN];

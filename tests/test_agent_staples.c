@@ -35,7 +35,13 @@ static struct config config = {
 };
 static struct hs_cert *certs_cert[2];
 static struct certs_slot slots[MANY];
-static struct certs certs = { .cert = certs_cert, .n = 2, .slots = slots };
+static struct cert_file files[2];
+static struct certs certs = {
+	.files = { .file = files, .n = 2 },
+	.cert = certs_cert,
+	.n = 2,
+	.slots = slots,
+};
 static struct metrics metrics;
 static struct staples *staples;
 static uint8_t buf[STAPLE_MSG_MAX], bytes[OCSP_MAX_LEN];
@@ -82,8 +88,9 @@ static void prepare(size_t n)
 	case_make_dir(dir);
 	snprintf(state, sizeof(state), "%s/state", dir);
 	pki_make(&pki, "P-256", 30);
-	config_certs[0].chain = pki.chain;
-	config_certs[1].chain = (char *)"/etc/other \"chain\".pem";
+	files[0].chain = pki.chain;
+	files[1].chain = (char *)"/etc/other \"chain\".pem";
+	files[1].entry = 1;
 	config.stapler_uid = geteuid() ? geteuid() : CASE_NOBODY;
 	config.stapler_gid = geteuid() ? getegid() : CASE_NOBODY;
 	for (i = 0; i < 2; i++) {
@@ -736,7 +743,7 @@ Test(staples, are_refreshed_all_or_by_name, .init = start, .fini = stop)
 	cr_assert_eq(hear(&msg), 1);
 	cr_assert_eq(msg.slot, 1);
 	cr_assert_eq(hear(&msg), -EAGAIN);
-	cr_expect_str_eq(refreshed(config_certs[1].chain),
+	cr_expect_str_eq(refreshed(files[1].chain),
 			 "asked for 1 OCSP responses\n");
 	cr_assert_eq(hear(&msg), 1);
 	cr_assert_eq(msg.slot, 1);
