@@ -46,7 +46,6 @@ declare -A at=([ca]=${ports[0]} [optional]=${ports[1]} [friends]=${ports[2]} \
 	[spiffe]=${ports[3]} [ended]=${ports[4]} [warn]=${ports[5]})
 
 versions="1.2 1.3"
-! emulated || versions=1.3
 # LISTENER CLIENT and what that leads to: the client's common name, or an alert.
 cat >"$DIR/table" <<-END
 	ca good: good
@@ -65,6 +64,9 @@ cat >"$DIR/table" <<-END
 	warn good: good
 	warn revoked: certificate revoked
 END
+# What a guest's kernel takes part in: connections that get that far.
+! emulated ||
+	sed -i '/^\(ca good\|ca revoked\|friends good\|warn good\)/!d' "$DIR/table"
 
 # s_client and gnutls-cli stop at the end of their input: it has none.
 mkfifo "$DIR/input"
@@ -156,7 +158,7 @@ done
 between "lists past their end are counted" \
 	"${M[ktlsd_client_crl_expired_total]}" 1 100
 
-host_only "Python" || exit
+host_only "Python, and resumption" || exit 0
 cat >"$DIR/client.py" <<'END'
 import socket, ssl, sys
 
