@@ -107,7 +107,8 @@ static bool lists(const uint8_t *list, size_t list_len, const uint8_t *protocol)
 	const uint8_t *end = list + list_len;
 
 	for (; list < end && list + 1 + *list <= end; list += 1 + *list)
-		if (!memcmp(list, protocol, 1 + (size_t)*list))
+		if (*list == *protocol &&
+		    !memcmp(list + 1, protocol + 1, *list))
 			return true;
 	return false;
 }

@@ -55,7 +55,8 @@ static struct config_texts texts(const char *list)
 static struct config_alpn wire(const char *list)
 {
 	struct config_texts t = texts(list);
-	struct config_alpn a = { keep(calloc(1, strlen(list ? list : "") + 34)),
+	/* Just as long as it is, for sanitizers. */
+	struct config_alpn a = { keep(malloc(strlen(list ? list : "") + 1)),
 				 0 };
 	size_t i;
 
