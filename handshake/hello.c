@@ -78,9 +78,10 @@ static struct ocsp_bytes agree(const struct hs_site *site,
 /* With its length, so that no two sequences of parts are alike. */
 static bool add(EVP_MD_CTX *digest, const void *part, size_t len)
 {
-	uint8_t head[] = { len >> 24, len >> 16, len >> 8, len };
+	uint8_t head[] = { len >> 8, len };
 
-	return EVP_DigestUpdate(digest, head, sizeof(head)) &&
+	return len <= UINT16_MAX &&
+	       EVP_DigestUpdate(digest, head, sizeof(head)) &&
 	       EVP_DigestUpdate(digest, part, len);
 }
 
@@ -100,7 +101,7 @@ static bool make_bond(struct hs_ctx *ctx, const struct hs_hello *hello,
 	       add(d, hello->server_name, strlen(hello->server_name)) &&
 	       add(d, hello->realm, strlen(hello->realm)) &&
 	       add(d, hello->protocol.data, hello->protocol.len) &&
-	       add(d, ctx->ciphers, sizeof(ctx->ciphers)) &&
+	       add(d, ctx->ciphers, ctx->n_ciphers * sizeof(*ctx->ciphers)) &&
 	       (!client || add(d, hs_client_id(client), HS_CLIENT_ID)) &&
 	       EVP_DigestFinal_ex(d, bond, NULL);
 }
@@ -217,7 +218,6 @@ static int by_number(const void *a, const void *b)
 static int keep_ciphers(struct hs_ctx *ctx)
 {
 	STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx->ssl);
-	size_t n = 0;
 
 	if (SSL_CTX_get_min_proto_version(ctx->ssl) >= TLS1_3_VERSION)
 		return 0;
@@ -226,11 +226,11 @@ static int keep_ciphers(struct hs_ctx *ctx)
 
 		if (!strcmp(SSL_CIPHER_get_version(c), "TLSv1.3"))
 			continue;
-		if (n == HS_CIPHERS)
+		if (ctx->n_ciphers == HS_CIPHERS)
 			return -EIO;
-		ctx->ciphers[n++] = SSL_CIPHER_get_protocol_id(c);
+		ctx->ciphers[ctx->n_ciphers++] = SSL_CIPHER_get_protocol_id(c);
 	}
-	qsort(ctx->ciphers, n, sizeof(*ctx->ciphers), by_number);
+	qsort(ctx->ciphers, ctx->n_ciphers, sizeof(*ctx->ciphers), by_number);
 	return 0;
 }
 

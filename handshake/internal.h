@@ -53,7 +53,7 @@ struct hs_cert {
 	bool key_is_pss;
 };
 
-#define HS_CIPHERS 16	/* at most, of TLS 1.2; there are six for the kernel */
+#define HS_CIPHERS 6	/* of TLS 1.2: all that the kernel takes */
 
 struct hs_ctx {
 	SSL_CTX *ssl;		/* with names.fallback's certificates */
@@ -63,7 +63,8 @@ struct hs_ctx {
 	struct hs_names names;
 	bool strict, alpn_ignore;
 	unsigned int max_hello;
-	uint16_t ciphers[HS_CIPHERS];	/* of TLS 1.2, ascending; 0: no more */
+	uint16_t ciphers[HS_CIPHERS];	/* of TLS 1.2, ascending */
+	size_t n_ciphers;
 	BIO_METHOD *bio;
 	struct ktls_derive *derive;
 	EVP_MAC_CTX *hmac[2];		/* SHA-256, SHA-384: TLS 1.2's PRF */
