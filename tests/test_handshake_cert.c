@@ -231,6 +231,35 @@ Test(cert, has_a_name_for_people_that_is_safe_in_a_log)
 	}
 }
 
+/* Of the CAs met last, that is; each is as good as before when it is met again. */
+Test(cert, chains_with_a_ca_in_common_share_it)
+{
+	struct hs_cert *certs[40], *again[COUNT(certs)];
+	char error[300] = "";
+	struct pki pki;
+
+	for (size_t i = 0; i < COUNT(certs); i++) {
+		pki_make(&pki, "P-256", 30);
+		certs[i] = hs_cert_load(pki.chain, pki.key, error,
+					sizeof(error));
+		again[i] = hs_cert_load(pki.chain, pki.key, error,
+					sizeof(error));
+		pki_remove(&pki);
+		cr_assert(certs[i] && again[i], "%s", error);
+		cr_expect_eq(sk_X509_value(certs[i]->chain, 0),
+			     sk_X509_value(again[i]->chain, 0));
+		cr_expect_neq(certs[i]->leaf, again[i]->leaf);
+		hs_cert_free(certs[i]);
+	}
+	for (size_t i = 0; i < COUNT(certs); i++) {
+		X509 *ca = sk_X509_value(again[i]->chain, 0);
+
+		cr_expect_eq(X509_verify(again[i]->leaf,
+					 X509_get0_pubkey(ca)), 1);
+		hs_cert_free(again[i]);
+	}
+}
+
 /* --- where its parts are -------------------------------------------------------- */
 
 /* Root, intermediate and leaf; what a file may hold. */
