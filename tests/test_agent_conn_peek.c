@@ -152,6 +152,38 @@ Test(conn_peek, asks_for_no_certificate_first, .init = start, .fini = stop)
 	is_passed_on(bytes, len, "unknown.example", "acme-tls/1");
 }
 
+/* By the client that a load balancer names, and without what it says. */
+Test(conn_peek, passes_on_what_follows_a_header, .init = start, .fini = stop)
+{
+	static const char header[] =
+		"PROXY TCP4 192.0.2.1 198.51.100.2 4711 443\r\n";
+	static struct config_prefix balancer = {
+		.addr = { [10] = 0xff, 0xff, 127 }, .bits = 104,
+	};
+	static struct config_prefix client_net = {
+		.addr = { [10] = 0xff, 0xff, 192, 0, 2 }, .bits = 120,
+	};
+	static struct config_rule by_source = { .from = { &client_net, 1 },
+						.route = 1 };
+	uint8_t bytes[4096];
+	size_t len;
+
+	listener_config.accept_proxy.from =
+		(struct config_prefixes){ &balancer, 1 };
+	listener_config.rules = &by_source;
+	listener_config.n_rules = 1;
+	rules_free(listener.rules);
+	listener.rules = rules_new(&listener_config, route_config);
+	deadline_list_init(&listener.headers, 5000, conn_header_due);
+	len = hello("anything.example", NULL, 0, bytes, sizeof(bytes));
+	dial(0);
+	say((const uint8_t *)header, sizeof(header) - 1);
+	turn(5);
+	turn(5);
+	say(bytes, len);
+	is_passed_on(bytes, len, "anything.example", "");
+}
+
 static const size_t pieces[] = { 1, 3, 4, 5, 6, 100, 150 };
 
 Test(conn_peek, waits_for_a_hello_in_pieces_and_does_nothing_meanwhile,
