@@ -15,8 +15,8 @@ if [ "$PAIRS" = 0 ]; then
 	exit 0
 fi
 
-# The workers, two for their slots' sake, and their honest client have one CPU,
-# where nobody else's work gets in their way; the rest stays on another.
+# The workers and their honest client have one CPU, where nobody else's work gets
+# in their way; the rest stays on another.
 ahead() {
 	[ "$CPUS" -lt 2 ] || taskset -apc 0 "$1" >/dev/null
 	chrt -a -f -p 1 "$1" 2>/dev/null
@@ -24,11 +24,21 @@ ahead() {
 aside() {
 	[ "$CPUS" -lt 2 ] || taskset -apc 1 "$1" >/dev/null
 }
-up workers=2 handshake_timeout=120s
-if [ $((2 * $(field slots <"$KTLSD_LOG"))) -lt $((N * 12 / 10)) ]; then
-	skip "an honest client beside $N stalled ones" \
-		"the limit of open files is too low for as many"
-	exit 0
+# usual - as it was; for workers while they accept the stalled, of whom else the
+# first to run takes them all
+usual() {
+	taskset -apc 0-$((CPUS - 1)) "$1" >/dev/null
+	chrt -a -o -p 0 "$1" 2>/dev/null
+}
+# One worker where it has the slots for all of them. Where the limit of open
+# files is low, several, and more slots than needed: their shares differ.
+up workers=1 handshake_timeout=120s
+slots=$(field slots <"$KTLSD_LOG")
+if [ "$slots" -lt $((N * 11 / 10)) ]; then
+	workers=$(((N * 3 + slots - 1) / slots))
+	stop_ktlsd
+	up workers=$workers handshake_timeout=120s
+	echo "# $workers workers, with $slots slots each"
 fi
 consume
 WORKERS=$(worker_pids)
@@ -64,8 +74,11 @@ waits_for_all() {
 # stall - connect them all, half of them silent, the others in mid-word, from 32
 # addresses; release_all - and away with them
 stall() {
-	local i
+	local i pid
 	STALLED_PIDS=()
+	for pid in $WORKERS; do
+		usual "$pid"
+	done
 	for ((i = 0; i < SWARMS; i++)); do
 		rm -f "$DIR/stalled-$i.in"
 		held_swarm stalled-$i -n $((N / SWARMS)) -a 32 -t 120000 \
@@ -77,6 +90,9 @@ stall() {
 		paused_or_bail stalled-$i
 	done
 	wait_for 30 waits_for_all || bail "$(waiting) of $N wait"
+	for pid in $WORKERS; do
+		ahead "$pid"
+	done
 }
 release_all() {
 	local pid
