@@ -1,169 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "certs.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "cert_loaded.h"
 #include "keylog.h"
 #include "log.h"
-#include "slots.h"
 #include "tls.h"
-
-static void warn_if_readable(const char *key)
-{
-	struct stat st;
-
-	if (!stat(key, &st) && st.st_mode & S_IRWXO)
-		log_warn("event=key_exposed file=\"%s\" error=\"everyone on "
-			 "this machine can access the private key\" "
-			 "remedy=\"chmod o= it\"", key);
-}
-
-static void log_staple(const char *file, const char *error)
-{
-	log_error("event=staple_refused file=\"%s\" error=\"%s\"", file,
-		  error);
-}
-
-/* At most one byte more than a response may have, so that it shows. */
-static ssize_t read_staple(const char *file, uint8_t *buf)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, OCSP_MAX_LEN + 1);
-	if (n < 0)
-		n = -errno;
-	close(fd);
-	return n;
-}
-
-/* Right once, and past now, as may happen to one that is in use. */
-static bool is_past(enum ocsp_verdict verdict)
-{
-	return verdict == OCSP_EXPIRED || verdict == OCSP_TOO_OLD ||
-	       verdict == OCSP_DELEGATE_EXPIRED;
-}
-
-/* So it is, too, to a machine that has not been told the time yet. */
-static bool is_ahead(enum ocsp_verdict verdict)
-{
-	return verdict == OCSP_NOT_YET || verdict == OCSP_PRODUCED_LATER ||
-	       verdict == OCSP_DELEGATE_NOT_YET;
-}
-
-/* As ocsp_check(), and one that will be right is, with a warning. */
-static enum ocsp_verdict check_staple(const char *file,
-				      struct ocsp_bytes response,
-				      struct ocsp_bytes leaf,
-				      struct ocsp_bytes issuer,
-				      struct ocsp_times *times)
-{
-	const struct ocsp_limits *limits = &ocsp_default_limits;
-	int64_t now = time(NULL), produced;
-	enum ocsp_verdict verdict = ocsp_check(response, leaf, issuer, limits,
-					       now, times);
-	const char *reason = ocsp_reason(verdict);
-
-	if (!is_ahead(verdict) || !ocsp_produced(response, &produced))
-		return verdict;
-	verdict = ocsp_check(response, leaf, issuer, limits, produced, times);
-	if (verdict == OCSP_OK)
-		log_warn("event=staple_not_yet file=\"%s\" error=\"%s: "
-			 "certificates are sent without it until then, or "
-			 "until the clock is right\"", file, reason);
-	return verdict;
-}
-
-static bool load_staple(const struct config_cert *config, const char *chain,
-			struct hs_cert *cert)
-{
-	static uint8_t der[OCSP_MAX_LEN + 1];
-	const char *file = config->staple_file;
-	ssize_t n = read_staple(file, der);
-	struct ocsp_bytes response = { der, n > 0 ? (size_t)n : 0 };
-	enum ocsp_verdict verdict;
-	struct ocsp_bytes issuer;
-	struct ocsp_times times;
-	uint8_t *owned;
-	int err;
-
-	if (n < 0) {
-		log_staple(file, strerror((int)-n));
-		return false;
-	}
-	err = slots_issuer(config, cert, 0, &issuer, &owned);
-	if (err == -ENOENT)
-		log_error("event=staple_refused file=\"%s\" error=\"the chain "
-			  "%s does not hold the issuer\" remedy=\"name its "
-			  "file with issuer:\"", file, chain);
-	if (err)
-		return false;
-	verdict = check_staple(file, response, hs_cert_der(cert, 0), issuer,
-			       &times);
-	free(owned);
-	if (is_past(verdict)) {
-		log_warn("event=staple_expired file=\"%s\" error=\"%s: "
-			 "certificates are sent without it\"", file,
-			 ocsp_reason(verdict));
-		return true;
-	}
-	if (verdict != OCSP_OK) {
-		log_staple(file, ocsp_reason(verdict));
-		return false;
-	}
-	if (!hs_cert_set_staple(cert, 0, response, &times))
-		return true;
-	log_staple(file, strerror(ENOMEM));
-	return false;
-}
-
-static struct hs_cert *read_cert(const struct config_cert *config,
-				 const struct cert_file *file)
-{
-	const struct hs_cert_files files = {
-		.chain = file->chain,
-		.keys = (const char *const *)file->keys,
-		.n_keys = file->n_keys,
-		.password_file = config->password_file,
-	};
-	char error[1024];
-	struct hs_cert *cert = hs_cert_read(&files, error, sizeof(error));
-
-	if (cert)
-		warn_if_readable(hs_cert_key_file(cert));
-	else
-		log_error("event=certificate_refused at=%s:%u:%u error=\"%s\"",
-			  config->mark.file, config->mark.line,
-			  config->mark.column, error);
-	return cert;
-}
-
-static struct hs_cert *load_cert(const struct config *config,
-				 const struct cert_file *file)
-{
-	const struct config_cert *entry = &config->certs[file->entry];
-	struct hs_cert *cert = read_cert(entry, file);
-
-	if (!cert)
-		return NULL;
-	if (entry->staple == CONFIG_STAPLE_FILE &&
-	    !load_staple(entry, file->chain, cert)) {
-		hs_cert_free(cert);
-		return NULL;
-	}
-	hs_cert_require_staple(cert, config->ocsp.missing_refuse &&
-				     slots_must(entry, cert));
-	return cert;
-}
 
 /* What a certificate does not say for itself its listener says. */
 static struct hs_site make_site(const struct config *config,
@@ -255,28 +100,169 @@ static bool read_rules(const struct config *config, struct certs *certs)
 	return ok;
 }
 
-static bool load_all(const struct config *config, struct certs *certs,
-		     unsigned int pairs)
+/* --- what is the same in the configuration before --------------------------- */
+
+/*
+ * struct earlier - the certificates of the configuration before
+ * @sorted: their places by chain, made when they are not in the same order
+ * @at:     where the next one is expected
+ */
+struct earlier {
+	const struct certs *certs;
+	const struct cert_file **sorted;
+	size_t at;
+};
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_settings(const struct config_cert *a,
+			  const struct config_cert *b)
+{
+	return same_text(a->password_file, b->password_file) &&
+	       a->staple == b->staple &&
+	       same_text(a->staple_file, b->staple_file) &&
+	       same_text(a->issuer, b->issuer) &&
+	       same_text(a->responder, b->responder);
+}
+
+static bool same_files(const struct cert_file *a, const struct cert_file *b)
 {
 	size_t i;
 
-	if (cert_files_find(config, false, &certs->files))
+	if (a->n_keys != b->n_keys)
 		return false;
-	certs->cert = calloc(certs->files.n, sizeof(*certs->cert));
-	certs->contexts = calloc(config->n_listeners,
-				 sizeof(*certs->contexts));
-	if (!certs->cert || !certs->contexts) {
-		log_error("event=start_failed error=\"out of memory\"");
-		return false;
-	}
-	for (i = 0; i < certs->files.n; i++) {
-		certs->cert[i] = load_cert(config, &certs->files.file[i]);
-		if (!certs->cert[i])
+	for (i = 0; i < a->n_keys; i++)
+		if (!same_text(a->keys[i], b->keys[i]))
 			return false;
+	return same_text(a->chain, b->chain);
+}
+
+/* What all certificates are read by. */
+static bool same_policy(const struct config_ocsp *a,
+			const struct config_ocsp *b)
+{
+	size_t i;
+
+	if (a->missing_refuse != b->missing_refuse ||
+	    a->n_responders != b->n_responders)
+		return false;
+	for (i = 0; i < a->n_responders; i++)
+		if (!same_text(a->responders[i].host, b->responders[i].host) ||
+		    !same_text(a->responders[i].url, b->responders[i].url))
+			return false;
+	return true;
+}
+
+static int by_chain(const void *a, const void *b)
+{
+	const struct cert_file *x = *(const struct cert_file *const *)a;
+	const struct cert_file *y = *(const struct cert_file *const *)b;
+
+	return strcmp(x->chain, y->chain);
+}
+
+static void sort(struct earlier *earlier)
+{
+	const struct cert_files *files = &earlier->certs->files;
+	size_t i;
+
+	earlier->sorted = calloc(files->n, sizeof(*earlier->sorted));
+	for (i = 0; earlier->sorted && i < files->n; i++)
+		earlier->sorted[i] = &files->file[i];
+	if (earlier->sorted)
+		qsort(earlier->sorted, files->n,
+		      sizeof(*earlier->sorted), by_chain);
+}
+
+/* Sets @earlier->at to where the chain is the same. */
+static bool find(struct earlier *earlier, const struct cert_file *file)
+{
+	const struct cert_files *files = &earlier->certs->files;
+	const struct cert_file **found;
+
+	if (earlier->at < files->n &&
+	    !strcmp(files->file[earlier->at].chain, file->chain))
+		return true;
+	if (!earlier->sorted)
+		sort(earlier);
+	found = earlier->sorted ? bsearch(&file, earlier->sorted, files->n,
+					  sizeof(*earlier->sorted), by_chain) :
+				  NULL;
+	if (found)
+		earlier->at = (size_t)(*found - files->file);
+	return found;
+}
+
+static struct cert_loaded *take(struct earlier *earlier,
+				const struct config *config,
+				const struct cert_file *file)
+{
+	const struct certs *certs = earlier->certs;
+	size_t at;
+
+	if (!certs || !find(earlier, file))
+		return NULL;
+	at = earlier->at++;
+	if (!same_files(&certs->files.file[at], file) ||
+	    !same_settings(certs_entry(certs->config, certs, at),
+			   &config->certs[file->entry]) ||
+	    !cert_loaded_holds(certs->loaded[at], config, file))
+		return NULL;
+	return cert_loaded_get(certs->loaded[at]);
+}
+
+/* --- all of them ------------------------------------------------------------ */
+
+static bool load_certs(struct certs *certs, const struct certs *previous)
+{
+	const struct config *config = certs->config;
+	struct earlier earlier = { .certs = previous };
+	struct cert_loaded *loaded = NULL;
+	size_t i;
+
+	if (previous && !same_policy(&config->ocsp, &previous->config->ocsp))
+		earlier.certs = NULL;
+	for (i = 0; i < certs->files.n; i++) {
+		const struct cert_file *file = &certs->files.file[i];
+
+		loaded = take(&earlier, config, file);
+		if (!loaded)
+			loaded = cert_loaded_new(config, file);
+		if (!loaded)
+			break;
+		certs->loaded[i] = loaded;
+		certs->cert[i] = loaded->cert;
+		certs->unasked[i] = loaded->slots.unasked;
+		certs->n_slots += loaded->slots.n;
 		certs->n++;
 	}
-	if (!read_rules(config, certs))
-		return false;
+	free(earlier.sorted);
+	return loaded;
+}
+
+/* They stay their certificates'. */
+static bool list_slots(struct certs *certs)
+{
+	struct certs_slot *slot;
+	size_t i, j;
+
+	certs->slots = slot = calloc(certs->n_slots + 1, sizeof(*slot));
+	for (i = 0; slot && i < certs->n; i++)
+		for (j = 0; j < certs->loaded[i]->slots.n; j++, slot++) {
+			*slot = certs->loaded[i]->slots.slot[j];
+			slot->cert = (unsigned int)i;
+		}
+	return certs->slots;
+}
+
+static bool make_contexts(struct certs *certs, unsigned int pairs)
+{
+	const struct config *config = certs->config;
+	size_t i;
+
 	for (i = 0; i < config->n_listeners; i++) {
 		certs->contexts[i] = make_context(config, &config->listeners[i],
 						  certs, pairs);
@@ -284,17 +270,51 @@ static bool load_all(const struct config *config, struct certs *certs,
 			return false;
 		certs->n_contexts++;
 	}
-	return !slots_find(config, certs);
+	return true;
+}
+
+static bool allocate(struct certs *certs)
+{
+	size_t n = certs->files.n;
+
+	certs->loaded = calloc(n, sizeof(*certs->loaded));
+	certs->cert = calloc(n, sizeof(*certs->cert));
+	certs->unasked = calloc(n, sizeof(*certs->unasked));
+	certs->contexts = calloc(certs->config->n_listeners,
+				 sizeof(*certs->contexts));
+	return certs->loaded && certs->cert && certs->unasked &&
+	       certs->contexts;
+}
+
+static bool load_all(struct certs *certs, unsigned int pairs,
+		     const struct certs *previous)
+{
+	if (cert_files_find(certs->config, false, &certs->files))
+		return false;
+	if (!allocate(certs)) {
+		log_error("event=start_failed error=\"out of memory\"");
+		return false;
+	}
+	if (!load_certs(certs, previous) || !read_rules(certs->config, certs) ||
+	    !make_contexts(certs, pairs))
+		return false;
+	if (list_slots(certs))
+		return true;
+	log_error("event=start_failed error=\"out of memory\"");
+	return false;
 }
 
 struct certs *certs_load(const struct config *config, unsigned int pairs,
-			 struct hs_tickets *tickets)
+			 struct hs_tickets *tickets,
+			 const struct certs *previous)
 {
 	struct certs *certs = calloc(1, sizeof(*certs));
 
-	if (certs)
+	if (certs) {
+		certs->config = config;
 		certs->tickets = tickets;
-	if (certs && load_all(config, certs, pairs))
+	}
+	if (certs && load_all(certs, pairs, previous))
 		return certs;
 	certs_free(certs);
 	return NULL;
@@ -309,11 +329,13 @@ void certs_free(struct certs *certs)
 	for (i = 0; i < certs->n_contexts; i++)
 		hs_ctx_free(certs->contexts[i]);
 	for (i = 0; i < certs->n; i++)
-		hs_cert_free(certs->cert[i]);
+		cert_loaded_free(certs->loaded[i]);
 	client_rules_fini(&certs->rules);
-	slots_free(certs);
 	cert_files_free(&certs->files);
+	free(certs->slots);
+	free(certs->unasked);
 	free(certs->contexts);
 	free(certs->cert);
+	free(certs->loaded);
 	free(certs);
 }

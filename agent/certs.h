@@ -18,6 +18,7 @@
  * @name:   for people: the certificate's, and its position when that is not 0
  * @urls:   responders to ask in turn, a NUL behind each; @urls_len bytes
  * @der:    the certificate at this position; the certificate's own
+ * @fingerprint: its
  * @issuer: its issuer's certificate
  * @owned:  its bytes, where they are not of the chain
  * @must:   a leaf that must be stapled, by the configuration or by itself
@@ -28,6 +29,7 @@ struct certs_slot {
 	char *urls;
 	size_t urls_len;
 	struct ocsp_bytes der, issuer;
+	uint8_t fingerprint[OCSP_FINGERPRINT_LEN];
 	uint8_t *owned;
 	bool must;
 };
@@ -42,15 +44,20 @@ struct certs_unasked {
 	bool must;
 };
 
+struct cert_loaded;
+
 /*
  * struct certs - all that was loaded
  * @files:          where they are, and which of config's certs they are of
- * @cert, @unasked: by the index of @files
+ * @loaded, @cert, @unasked: by the index of @files
  * @contexts:       by the index of config's listeners
- * @tickets:        the keys of their tickets, borrowed
+ * @slots:          what they point to is the certificates'
+ * @tickets:        the keys of the contexts' tickets, borrowed
  */
 struct certs {
+	const struct config *config;
 	struct cert_files files;
+	struct cert_loaded **loaded;
 	struct hs_cert **cert;
 	size_t n;
 	struct hs_ctx **contexts;
@@ -64,8 +71,11 @@ struct certs {
 
 /*
  * certs_load - every certificate, and a context for every listener
- * @pairs:   versions and ciphers to offer, see struct hs_config
- * @tickets: the contexts' keys; outlives them
+ * @config:   outlives it
+ * @pairs:    versions and ciphers to offer, see struct hs_config
+ * @tickets:  the contexts' keys; outlives them
+ * @previous: what was loaded before: certificates whose files and settings have
+ *            not changed since are shared with it; or NULL
  * Logs what is wrong, one line per finding, each with its file. A staple FILE
  * that is past its nextUpdate is left out with a warning, as it would be were
  * ktlsd already running; so is one whose time is to come, until it does, for
@@ -74,7 +84,8 @@ struct certs {
  * Returns NULL after an error.
  */
 struct certs *certs_load(const struct config *config, unsigned int pairs,
-			 struct hs_tickets *tickets);
+			 struct hs_tickets *tickets,
+			 const struct certs *previous);
 void certs_free(struct certs *certs);	/* takes NULL */
 
 /* certs_chain - the file of a certificate, by which people tell it from others */

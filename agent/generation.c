@@ -60,13 +60,13 @@ struct generation *generation_new(struct config *config,
 		config_free(config);
 		return NULL;
 	}
-	(void)previous;
 	g->config = config;
 	g->control = -1;
 	if (find_support(config, &g->support) && ticket_keys_check(config))
 		g->certs = certs_load(config, g->support.pairs ?
 				      g->support.pairs : KTLS_ALL_PAIRS,
-				      ticket_keys_get(tickets));
+				      ticket_keys_get(tickets),
+				      previous ? previous->certs : NULL);
 	if (g->certs && staples_check(config, g->certs))
 		return g;
 	generation_free(g);

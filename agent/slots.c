@@ -131,15 +131,15 @@ static void say_unissued(const struct config_cert *config, const char *chain,
 }
 
 /* Returns 1 when @slot is complete, 0 when there is none, or -errno. */
-static int fill(const struct config *config, const struct certs *certs,
-		struct certs_slot *slot)
+static int fill(const struct config *config, const struct cert_file *of,
+		const struct hs_cert *cert, struct certs_slot *slot)
 {
-	const struct config_cert *c = certs_entry(config, certs, slot->cert);
-	const struct hs_cert *cert = certs->cert[slot->cert];
+	const struct config_cert *c = &config->certs[of->entry];
 	int err;
 
 	slot->must = !slot->depth && slots_must(c, cert);
 	slot->der = hs_cert_der(cert, slot->depth);
+	ocsp_fingerprint(slot->der, slot->fingerprint);
 	err = make_name(slot, cert);
 	if (!err)
 		err = find_urls(config, c, slot);
@@ -153,7 +153,7 @@ static int fill(const struct config *config, const struct certs *certs,
 	if (!slot->urls)
 		say_unasked(c, slot);
 	else if (err)
-		say_unissued(c, certs_chain(certs, slot->cert), slot);
+		say_unissued(c, of->chain, slot);
 	return slot->urls && !err;
 }
 
@@ -164,19 +164,20 @@ static void slot_free(struct certs_slot *slot)
 	free(slot->owned);
 }
 
-static int add(const struct config *config, struct certs *certs,
-	       unsigned int cert, unsigned int depth)
+static int add(const struct config *config, const struct cert_file *of,
+	       const struct hs_cert *cert, unsigned int depth,
+	       struct slots *all)
 {
-	struct certs_slot slot = { .cert = cert, .depth = depth };
+	struct certs_slot slot = { .depth = depth };
 	struct certs_slot *slots;
-	int ret = fill(config, certs, &slot);
+	int ret = fill(config, of, cert, &slot);
 
-	slots = ret == 1 ? realloc(certs->slots, (certs->n_slots + 1) *
-						 sizeof(*slots)) : NULL;
+	slots = ret == 1 ? realloc(all->slot, (all->n + 1) * sizeof(*slots)) :
+			   NULL;
 	if (ret == 1 && !slots)
 		ret = -ENOMEM;
 	if (!ret && !depth)
-		certs->unasked[cert] = (struct certs_unasked){
+		all->unasked = (struct certs_unasked){
 			slot.urls ? "its issuer is not known" :
 			"it names no OCSP responder, nor does responder:",
 			slot.must };
@@ -184,39 +185,30 @@ static int add(const struct config *config, struct certs *certs,
 		slot_free(&slot);
 		return ret;
 	}
-	slots[certs->n_slots++] = slot;
-	certs->slots = slots;
+	slots[all->n++] = slot;
+	all->slot = slots;
 	return 0;
 }
 
-int slots_find(const struct config *config, struct certs *certs)
+int slots_find(const struct config *config, const struct cert_file *of,
+	       const struct hs_cert *cert, struct slots *slots)
 {
-	unsigned int i, depth;
+	enum config_staple policy = config->certs[of->entry].staple;
+	unsigned int n = hs_cert_depths(cert), depth;
 	int err = 0;
 
-	certs->unasked = calloc(certs->n + 1, sizeof(*certs->unasked));
-	if (!certs->unasked) {
-		log_error("event=start_failed error=\"out of memory\"");
-		return -ENOMEM;
-	}
-	for (i = 0; i < certs->n && !err; i++) {
-		enum config_staple policy = certs_entry(config, certs, i)->staple;
-		unsigned int n = hs_cert_depths(certs->cert[i]);
-
-		if (policy != CONFIG_STAPLE_AUTO && policy != CONFIG_STAPLE_MUST)
-			continue;
-		for (depth = 0; depth < n && !err; depth++)
-			err = add(config, certs, i, depth);
-	}
+	if (policy != CONFIG_STAPLE_AUTO && policy != CONFIG_STAPLE_MUST)
+		return 0;
+	for (depth = 0; depth < n && !err; depth++)
+		err = add(config, of, cert, depth, slots);
 	return err;
 }
 
-void slots_free(struct certs *certs)
+void slots_free(struct slots *slots)
 {
 	size_t i;
 
-	for (i = 0; i < certs->n_slots; i++)
-		slot_free(&certs->slots[i]);
-	free(certs->slots);
-	free(certs->unasked);
+	for (i = 0; i < slots->n; i++)
+		slot_free(&slots->slot[i]);
+	free(slots->slot);
 }

@@ -27,12 +27,20 @@ int slots_issuer(const struct config_cert *config, const struct hs_cert *cert,
 		 unsigned int depth, struct ocsp_bytes *issuer,
 		 uint8_t **owned);
 
+/* struct slots - of one certificate; their cert is left to the caller */
+struct slots {
+	struct certs_slot *slot;
+	size_t n;
+	struct certs_unasked unasked;
+};
+
 /*
- * slots_find - fill certs->slots and ->unasked, once certs->cert is complete
- * A position without a responder has none, which is as it should be; one whose
- * issuer is not known is logged. Returns 0, or -errno, logged.
+ * slots_find - the positions of a chain for which responders are asked
+ * One without a responder has none, which is as it should be; one whose issuer
+ * is not known is logged. Returns 0, or -errno, logged; slots_free() in any case.
  */
-int slots_find(const struct config *config, struct certs *certs);
-void slots_free(struct certs *certs);
+int slots_find(const struct config *config, const struct cert_file *of,
+	       const struct hs_cert *cert, struct slots *slots);
+void slots_free(struct slots *slots);
 
 #endif

@@ -72,7 +72,8 @@ struct staples *staples_new(const struct staples_setup *setup,
 	s->list.n = s->n_unsettled = n;
 	for (i = 0; i < n; i++) {
 		s->staple[i].slot = &certs->slots[i];
-		ocsp_fingerprint(certs->slots[i].der, s->staple[i].fingerprint);
+		memcpy(s->staple[i].fingerprint, certs->slots[i].fingerprint,
+		       OCSP_FINGERPRINT_LEN);
 		s->list.item[i].cert = certs->slots[i].cert;
 		s->list.item[i].depth = certs->slots[i].depth;
 	}

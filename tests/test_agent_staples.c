@@ -98,7 +98,7 @@ static void prepare(size_t n)
 					     sizeof(error));
 		cr_assert(certs_cert[i], "%s", error);
 	}
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		slots[i] = (struct certs_slot){
 			.cert = i % 2,
 			.name = (char *)"localhost",
@@ -108,6 +108,8 @@ static void prepare(size_t n)
 			.issuer = hs_cert_issuer(certs_cert[i % 2], 0),
 			.must = i == 1,
 		};
+		ocsp_fingerprint(slots[i].der, slots[i].fingerprint);
+	}
 	certs.n_slots = n;
 	loop = loop_new();
 }
