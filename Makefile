@@ -121,7 +121,8 @@ install: all
 	install -m 755 $(B)/libktls.so $(DEST)/lib/libktls.so.0
 	ln -sf libktls.so.0 $(DEST)/lib/libktls.so
 	install -m 644 ktls/ktls.h $(DEST)/include
-	sed 's,@sbindir@,$(PREFIX)/sbin,' agent/ktlsd.service >$(UNITS)/ktlsd.service
+	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
+		agent/ktlsd.service >$(UNITS)/ktlsd.service
 	for page in $(MAN); do \
 		install -D -m 644 $$page \
 			$(DEST)/share/man/man$${page##*.}/$${page##*/} || exit; \

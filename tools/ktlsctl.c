@@ -14,7 +14,10 @@
 #define DEFAULT_SOCKET "/run/ktlsd/control.sock"
 #define EXIT_USAGE 100
 
-/* How long ktlsd may take to answer, in seconds. */
+/*
+ * How long ktlsd may take to answer, in seconds; but for a reload, which takes
+ * as long as the configuration allows.
+ */
 #define ANSWER_S 5
 
 static int usage(void)
@@ -24,15 +27,17 @@ static int usage(void)
 	      "  metrics         print the counters in Prometheus' text format\n"
 	      "  staples         print what is known of each OCSP response\n"
 	      "  refresh [NAME]  ask for new responses now, for all certificates\n"
-	      "                  or the one of this chain file or name\n",
+	      "                  or the one of this chain file or name\n"
+	      "  reload          read the configuration again, and say whether\n"
+	      "                  it serves now\n",
 	      stderr);
 	return EXIT_USAGE;
 }
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, unsigned int answer_s)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct timeval wait = { .tv_sec = ANSWER_S };
+	struct timeval wait = { .tv_sec = answer_s };	/* 0: for ever */
 	int fd;
 
 	if (strlen(path) >= sizeof(addr.sun_path)) {
@@ -65,6 +70,8 @@ static int copy_answer(int fd)
 	}
 	if (n < 0)
 		perror("ktlsctl: no answer");
+	else if (failed < 0)
+		fputs("ktlsctl: no answer: ktlsd has ended\n", stderr);
 	return n < 0 || failed ? 1 : 0;
 }
 
@@ -80,7 +87,7 @@ int main(int argc, char **argv)
 	}
 	if (optind + 1 != argc && optind + 2 != argc)
 		return usage();
-	fd = connect_to(path);
+	fd = connect_to(path, strcmp(argv[optind], "reload") ? ANSWER_S : 0);
 	if (fd < 0) {
 		fprintf(stderr, "ktlsctl: %s: %s\n", path, strerror(errno));
 		return 1;
