@@ -16,6 +16,7 @@ enum door { DOOR_UNKNOWN, DOOR_OPEN, DOOR_SHUT };
 struct doors {
 	const struct config *config;
 	const int *fds;
+	const bool *foreign;
 	bool (*is_up)(void *arg, unsigned int route);
 	void *arg;
 	enum door *door;	/* by listener */
@@ -31,6 +32,7 @@ static void add_route(struct doors *d, size_t listener, unsigned int route)
 }
 
 struct doors *doors_new(const struct config *config, const int *fds,
+			const bool *foreign,
 			bool (*is_up)(void *arg, unsigned int route),
 			void *arg)
 {
@@ -39,7 +41,8 @@ struct doors *doors_new(const struct config *config, const int *fds,
 
 	if (!d)
 		return NULL;
-	*d = (struct doors){ config, fds, is_up, arg, NULL, NULL, false, 0 };
+	*d = (struct doors){ config, fds, foreign, is_up, arg, NULL, NULL,
+			     false, 0 };
 	d->door = calloc(config->n_listeners, sizeof(*d->door));
 	d->leads = calloc(config->n_listeners, config->n_routes);
 	if (!d->door || !d->leads) {
@@ -97,7 +100,7 @@ static int set_open(struct doors *d, size_t i)
 	bool listened = listener_listens(d->fds[i]);
 	int err = listener_set_tcp(l, d->fds[i]);
 
-	if (!err)
+	if (!err && !d->foreign[i])
 		err = listener_listen(l, d->fds[i]);
 	if (err) {
 		log_error("event=listen_failed at=%s:%u:%u bind=%s "
@@ -127,10 +130,15 @@ static int set_shut(struct doors *d, size_t i)
 }
 
 /* A Unix socket that was shut cannot listen again, so it goes on. */
-static enum door right_for(const struct doors *d, size_t i)
+static bool is_always_open(const struct doors *d, size_t i)
 {
 	return d->config->listeners[i].addr.ss_family == AF_UNIX ||
-	       is_wanted(d, i) ? DOOR_OPEN : DOOR_SHUT;
+	       d->foreign[i];
+}
+
+static enum door right_for(const struct doors *d, size_t i)
+{
+	return is_always_open(d, i) || is_wanted(d, i) ? DOOR_OPEN : DOOR_SHUT;
 }
 
 /* Opens or shuts those that should be. Returns the first error. */

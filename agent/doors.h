@@ -17,11 +17,14 @@ struct doors;
 /*
  * doors_new - for the sockets of a configuration's listeners, which may listen
  * already, for the one before
- * @fds:   by the listener's index; borrowed, -1: none
- * @is_up: does this route have a consumer?
+ * @fds:     by the listener's index; borrowed, -1: none
+ * @foreign: likewise: somebody else's, who has it listen, and how; it is never
+ *           shut
+ * @is_up:   does this route have a consumer?
  * Returns NULL when out of memory.
  */
 struct doors *doors_new(const struct config *config, const int *fds,
+			const bool *foreign,
 			bool (*is_up)(void *arg, unsigned int route),
 			void *arg);
 void doors_free(struct doors *doors);	/* takes NULL */

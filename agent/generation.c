@@ -97,19 +97,36 @@ static bool same_address(const struct config_listener *a,
 }
 
 /* The same open file, or -1. Of ports that were not chosen each is one's own. */
-static int inherit_listener(const struct generation *g, size_t i,
-			    const struct generation *previous)
+static int keep_listener(struct generation *g, size_t i,
+			 const struct generation *previous)
 {
 	const struct config_listener *l = &g->config->listeners[i];
 	size_t n = previous ? previous->config->n_listeners : 0, j, nth = 0;
 
 	for (j = 0; j < i; j++)
 		nth += same_address(&g->config->listeners[j], l);
-	for (j = 0; j < n; j++)
-		if (same_address(&previous->config->listeners[j], l) && !nth--)
-			return fcntl(previous->listeners[j], F_DUPFD_CLOEXEC,
-				     0);
+	for (j = 0; j < n; j++) {
+		if (!same_address(&previous->config->listeners[j], l) || nth--)
+			continue;
+		g->foreign[i] = previous->foreign[j];
+		return fcntl(previous->listeners[j], F_DUPFD_CLOEXEC, 0);
+	}
 	return -1;
+}
+
+static int open_listener(struct generation *g, size_t i,
+			 const struct generation *previous)
+{
+	const struct config_listener *l = &g->config->listeners[i];
+	int fd = keep_listener(g, i, previous);
+
+	if (fd >= 0)
+		return fd;
+	fd = inherit_listener(&g->host->inherit, l, &g->foreign[i]);
+	if (fd < 0)
+		return listener_bind(l);
+	log_info("event=socket_inherited bind=%s", l->bind);
+	return fd;
 }
 
 static int open_listeners(struct generation *g,
@@ -117,15 +134,15 @@ static int open_listeners(struct generation *g,
 {
 	size_t n = g->config->n_listeners, i;
 
-	g->listeners = malloc((n + 1) * sizeof(*g->listeners));
+	g->foreign = calloc(n + 1, sizeof(*g->foreign));
+	if (g->foreign)
+		g->listeners = malloc((n + 1) * sizeof(*g->listeners));
 	if (!g->listeners)
 		return out_of_memory();
 	memset(g->listeners, -1, n * sizeof(*g->listeners));
 	for (i = 0; i < n; i++) {
-		int fd = inherit_listener(g, i, previous);
+		int fd = open_listener(g, i, previous);
 
-		if (fd < 0)
-			fd = listener_bind(&g->config->listeners[i]);
 		if (fd < 0)
 			return fail_listener(&g->config->listeners[i], fd);
 		g->listeners[i] = fd;
@@ -387,7 +404,8 @@ static bool has_socket(const struct generation *g, int fd)
 
 static int open_doors(struct generation *g)
 {
-	g->doors = doors_new(g->config, g->listeners, is_route_up, g);
+	g->doors = doors_new(g->config, g->listeners, g->foreign, is_route_up,
+			     g);
 	return g->doors ? doors_open(g->doors) : out_of_memory();
 }
 
@@ -455,7 +473,7 @@ static void close_listener(struct generation *g, size_t i,
 	if (g->workers && serving)
 		workers_leave(g->workers, i);
 	if (fd >= 0)
-		listener_close(&g->config->listeners[i], fd);
+		listener_close(&g->config->listeners[i], fd, g->foreign[i]);
 }
 
 static void close_listeners(struct generation *g,
@@ -547,6 +565,7 @@ void generation_free(struct generation *g)
 	staples_free(g->staples);
 	free(g->routes);
 	free(g->listeners);
+	free(g->foreign);
 	keylog_close(g->keylog);
 	certs_free(g->certs);
 	config_free(g->config);

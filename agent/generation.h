@@ -11,6 +11,7 @@
 #include "config.h"
 #include "control.h"
 #include "doors.h"
+#include "inherit.h"
 #include "keylog.h"
 #include "ktls/install.h"
 #include "metrics.h"
@@ -21,10 +22,12 @@
 
 /*
  * struct generation_host - what there is one of, whatever the configuration
- * @routes: events of all routes
+ * @inherit: sockets for the first one
+ * @routes:  events of all routes
  */
 struct generation_host {
 	int loop;
+	struct inherit inherit;
 	struct metrics_pool *metrics;
 	struct ticket_keys *tickets;
 	struct control *control;	/* NULL before the first one serves */
@@ -39,6 +42,7 @@ struct generation_host {
  * @slots:     connections that each worker can have at a time
  * @listeners: by the index of config's listeners, -1: closed. Where the one
  *             before has the same address, it is the same open file
+ * @foreign:   of @listeners, see struct inherit_socket
  * @routes:    by the index of config's routes, NULL: closed. The same object in
  *             every generation that has a route at its path
  * @control:   a socket at another path than host->control is at, or -1
@@ -52,6 +56,7 @@ struct generation {
 	struct ktls_support support;
 	unsigned int slots;
 	int *listeners;
+	bool *foreign;
 	struct route **routes;
 	int control;
 	struct keylog *keylog;

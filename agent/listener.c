@@ -111,9 +111,10 @@ int listener_shut(const struct config_listener *config, int fd)
 	return shutdown(fd, SHUT_RD) ? -errno : 0;
 }
 
-void listener_close(const struct config_listener *config, int fd)
+void listener_close(const struct config_listener *config, int fd,
+		    bool foreign)
 {
-	if (is_local(config))
+	if (is_local(config) && !foreign)
 		unlink(path_of(config));
 	close(fd);
 }

@@ -60,8 +60,12 @@ bool listener_listens(int fd);
  */
 int listener_shut(const struct config_listener *config, int fd);
 
-/* listener_close - master's end of it; a Unix socket's file goes too */
-void listener_close(const struct config_listener *config, int fd);
+/*
+ * listener_close - master's end of it; a Unix socket's file goes too, unless it
+ * is @foreign
+ */
+void listener_close(const struct config_listener *config, int fd,
+		    bool foreign);
 
 /* listener_log - say where it listens, with the port that it was given for 0 */
 void listener_log(const struct config_listener *config, const char *route,

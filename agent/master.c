@@ -14,6 +14,7 @@
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
+#include "notify.h"
 #include "reload.h"
 #include "route.h"
 #include "staples.h"
@@ -63,6 +64,7 @@ static void stop(struct master *m)
 		return;
 	log_info("event=stopping");
 	m->stopping = true;
+	notify_stopping();
 	reload_stop(&m->reload);
 	control_close(m->host.control);
 	m->host.control = NULL;
@@ -165,6 +167,8 @@ static int init(struct master *m, struct generation *first)
 	m->host.loop = loop_new();
 	m->host.metrics = metrics_pool_new();
 	err = m->host.loop < 0 || !m->host.metrics ? -ENOMEM : open_signals(m);
+	if (!err)
+		err = inherit_environ(&m->host.inherit);
 	if (err) {
 		log_error("event=start_failed error=\"%s\"", strerror(-err));
 		generation_free(first);
@@ -174,6 +178,7 @@ static int init(struct master *m, struct generation *first)
 		on_queue_added, on_queue_removed, on_route_live,
 		metrics_master(m->host.metrics), m };
 	err = reload_first(&m->reload, first);
+	inherit_close(&m->host.inherit);
 	return err ? err : open_control(m, first->config->control);
 }
 

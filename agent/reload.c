@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 
 void reload_init(struct reload *r, const char *file,
 		 struct generation_host *host)
@@ -88,6 +89,7 @@ static void fail(struct reload *r)
 	char head[128];
 
 	finish(r, true);
+	notify_ready();
 	log_error("event=reload_failed generation=%u error=\"the "
 		  "configuration cannot be had, and the old one serves on\"",
 		  r->serving->number);
@@ -104,6 +106,7 @@ static void succeed(struct reload *r)
 	char head[128];
 
 	finish(r, false);
+	notify_ready();
 	free(r->text);
 	r->text = NULL;
 	log_info("event=reloaded generation=%u workers=%u ms=%" PRIu64,
@@ -153,6 +156,7 @@ static void begin(struct reload *r)
 	r->wanted = false;
 	r->attempts++;
 	r->begun_ms = loop_now_ms();
+	notify_reloading();
 	r->said = open_memstream(&r->text, &r->text_len);
 	r->next = build(r);
 	if (!r->next) {
@@ -186,6 +190,7 @@ static void take_over(struct reload *r)
 	r->next = NULL;
 	if (!previous) {
 		log_ready(r->serving);
+		notify_ready();
 		return;
 	}
 	drain(r, previous);

@@ -34,6 +34,7 @@ static struct config config = {
 };
 static bool up[ROUTES];
 static int fds[LISTENERS];
+static bool foreign[LISTENERS];
 static struct sockaddr_in addr[LISTENERS];
 static struct doors *doors;
 
@@ -75,7 +76,7 @@ static void start(void)
 
 	for (i = 0; i < LISTENERS; i++)
 		bind_somewhere(i);
-	doors = doors_new(&config, fds, is_up, up);
+	doors = doors_new(&config, fds, foreign, is_up, up);
 	cr_assert(doors);
 }
 
@@ -139,7 +140,7 @@ Test(doors, are_shut_too_where_another_configuration_had_them_open,
 	cr_assert_eq(doors_open(doors), 0);
 	all_answer(true, true, true, true);
 	up[FIRST] = false;
-	next = doors_new(&config, fds, is_up, up);
+	next = doors_new(&config, fds, foreign, is_up, up);
 	cr_assert_eq(doors_open(next), 0);
 	all_answer(false, false, true, true);
 	doors_free(next);
@@ -169,4 +170,18 @@ Test(doors, keep_the_port_and_try_again_when_somebody_else_listens,
 	cr_expect_eq(doors_tick(doors, loop_now_ms() + 2000), UINT64_MAX);
 	cr_expect(answers(BY_RULE));
 	close(strict);
+}
+
+Test(doors, of_somebody_else_are_left_as_they_are, .init = start, .fini = stop)
+{
+	foreign[ALL_REFUSE] = foreign[ONE_HOLDS] = true;
+	cr_assert_eq(listener_listen(&listeners[ALL_REFUSE], fds[ALL_REFUSE]),
+		     0);
+	cr_assert_eq(doors_open(doors), 0);
+	all_answer(false, true, false, true);
+	up[FIRST] = true;
+	doors_update(doors);
+	up[FIRST] = false;
+	doors_update(doors);
+	all_answer(false, true, false, true);
 }

@@ -244,7 +244,7 @@ Test(listener, may_be_a_unix_socket, .init = make_dir, .fini = remove_dir)
 	cr_assert_geq(listener.fd, 0);
 	cr_assert_eq(listener_listen(&setup, listener.fd), 0);
 	cr_assert_eq(listener_bind(&setup), -EADDRINUSE);
-	listener_close(&setup, listener.fd);
+	listener_close(&setup, listener.fd, false);
 	cr_assert_eq(stat(path, &st), -1);
 	cr_assert_eq(errno, ENOENT);
 }
