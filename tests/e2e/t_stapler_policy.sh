@@ -89,7 +89,7 @@ matches "no OCSP URL: which ktlsctl shows" "$(ctl staples)" \
 	'policy=auto status=none .* error="it names no OCSP responder'
 is "no OCSP URL: nothing to refresh" "$(ctl refresh)" \
 	"asked for 0 OCSP responses"
-check_fails "no OCSP URL: no folder" ls -d "$DIR/state"
+check_fails "no OCSP URL: no folder" ls -d "$DIR/state/ocsp"
 kill_ktlsd
 again -v
 is "no OCSP URL: one line for those who look for it" \

@@ -141,7 +141,7 @@ stop "$CONSUMER"
 up
 consume
 s_client >/dev/null
-matches "nothing of it without tell" "$(accepted 1)" 'exporter= end_point= ja4=$'
+matches "nothing of it without tell" "$(accepted 1)" 'exporter= end_point= ja4= '
 stop_ktlsd
 stop "$CONSUMER"
 
