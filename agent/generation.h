@@ -18,6 +18,7 @@
 #include "route.h"
 #include "staples.h"
 #include "ticket_keys.h"
+#include "watcher.h"
 #include "workers.h"
 
 /*
@@ -30,6 +31,7 @@ struct generation_host {
 	struct inherit inherit;
 	struct metrics_pool *metrics;
 	struct ticket_keys *tickets;
+	struct watcher *watcher;
 	struct control *control;	/* NULL before the first one serves */
 	struct route_events routes;
 };

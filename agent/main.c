@@ -13,6 +13,7 @@
 #include "master.h"
 #include "stapler.h"
 #include "ticket_keys.h"
+#include "watcher.h"
 
 /* Exit status for a command line that makes no sense. */
 #define EXIT_USAGE 100
@@ -46,20 +47,24 @@ static int run(const char *file, bool test)
 {
 	struct config *config = config_load(file, stderr);
 	struct ticket_keys *tickets = ticket_keys_new();
+	struct watcher *watcher = watcher_new();
 	struct generation *first = NULL;
 	int status;
 
-	if (!tickets)
+	if (!tickets || !watcher)
 		log_error("event=start_failed error=\"out of memory\"");
-	if (config && tickets)
+	if (config && watcher && !test)
+		watcher_use(watcher, config);
+	if (config && tickets && watcher)
 		first = generation_new(config, tickets, NULL);
 	else
 		config_free(config);
 	status = first ? 0 : 1;
 	if (first && !test)
-		status = master_run(file, first, tickets);
+		status = master_run(file, first, tickets, watcher);
 	else
 		generation_free(first);
+	watcher_free(watcher);
 	ticket_keys_free(tickets);
 	return status;
 }

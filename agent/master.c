@@ -177,6 +177,7 @@ static int init(struct master *m, struct generation *first)
 	m->host.routes = (struct route_events){
 		on_queue_added, on_queue_removed, on_route_live,
 		metrics_master(m->host.metrics), m };
+	watcher_attach(m->host.watcher, m->host.loop);
 	err = reload_first(&m->reload, first);
 	inherit_close(&m->host.inherit);
 	return err ? err : open_control(m, first->config->control);
@@ -195,10 +196,15 @@ static void fini(struct master *m)
 static int run_once(struct master *m)
 {
 	uint64_t now = loop_now_ms(), next, due;
-	int err = reload_tick(&m->reload, now, &next);
+	int err;
 
+	if (watcher_tick(m->host.watcher, now))
+		reload_want(&m->reload);
+	err = reload_tick(&m->reload, now, &next);
 	if (err || !reload_running(&m->reload))
 		return err;
+	due = watcher_due(m->host.watcher);
+	next = due < next ? due : next;
 	if (ticket_keys_tick(m->host.tickets, now, time(NULL)))
 		reload_tickets(&m->reload);
 	due = ticket_keys_due(m->host.tickets);
@@ -210,11 +216,12 @@ static int run_once(struct master *m)
 }
 
 int master_run(const char *file, struct generation *first,
-	       struct ticket_keys *tickets)
+	       struct ticket_keys *tickets, struct watcher *watcher)
 {
 	struct master m = {
 		.host.loop = -1,
 		.host.tickets = tickets,
+		.host.watcher = watcher,
 		.signals.fd = -1,
 	};
 	int err;

@@ -8,16 +8,18 @@
 
 #include "generation.h"
 #include "ticket_keys.h"
+#include "watcher.h"
 
 /*
  * master_run - serve until told to stop by SIGTERM or SIGINT
  * @file:    the configuration, read again at SIGHUP
  * @first:   what it said at the start; taken
  * @tickets: that generation's; outlives it
+ * @watcher: of the files that were read for it; outlives it, too
  * Logs what goes wrong. Returns the process's exit status; never returns
  * twice, although it forks: workers end in it.
  */
 int master_run(const char *file, struct generation *first,
-	       struct ticket_keys *tickets);
+	       struct ticket_keys *tickets, struct watcher *watcher);
 
 #endif

@@ -76,6 +76,7 @@ static void answer(struct reload *r, const char *head, const char *text)
 
 static void finish(struct reload *r, bool failed)
 {
+	watcher_done(r->host->watcher, failed, loop_now_ms());
 	log_copy(NULL);
 	if (r->said)
 		fclose(r->said);
@@ -143,6 +144,7 @@ static struct generation *build(struct reload *r)
 	if (!config)
 		return NULL;
 	log_copy(r->said);
+	watcher_use(r->host->watcher, config);
 	g = generation_new(config, r->host->tickets, r->serving);
 	if (!g || !generation_open(g, r->host, r->number + 1, r->serving))
 		return g;

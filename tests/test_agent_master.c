@@ -123,10 +123,13 @@ static int run_master(void)
 {
 	struct config *config = config_load(file_path, stderr);
 	struct ticket_keys *tickets = ticket_keys_new();
+	struct watcher *watcher = watcher_new();
 	struct generation *first =
 		config ? generation_new(config, tickets, NULL) : NULL;
-	int status = first ? master_run(file_path, first, tickets) : 1;
+	int status = first ? master_run(file_path, first, tickets,
+					    watcher) : 1;
 
+	watcher_free(watcher);
 	ticket_keys_free(tickets);
 	return status;
 }
