@@ -22,6 +22,7 @@ enum channel_type {
 	CHANNEL_LEAVE,		/* to worker: accept what waits at this listener,
 				 * and then no more, for nobody else will */
 	CHANNEL_STOP,		/* to worker: accept no more, finish and end */
+	CHANNEL_LEFT,		/* to master: it accepts no more */
 	CHANNEL_STAPLE,		/* to worker: staple this from now on */
 	CHANNEL_STAPLE_TAKEN,	/* to master: it does */
 	CHANNEL_STAPLE_LOST,	/* to master: it cannot, and keeps the old one */

@@ -61,6 +61,9 @@ static void free_ended(struct reload *r)
 	}
 }
 
+/* A worker that is stopped accepts nothing either, so it is not waited for. */
+#define LEAVE_MS 1000
+
 /* --- an attempt ---------------------------------------------------------- */
 
 /* What a client of control hears, instead of @text when that cannot be had. */
@@ -85,6 +88,12 @@ static void finish(struct reload *r, bool failed)
 	r->last = (int64_t)time(NULL);
 }
 
+static void forget_text(struct reload *r)
+{
+	free(r->text);
+	r->text = NULL;
+}
+
 static void fail(struct reload *r)
 {
 	char head[128];
@@ -97,8 +106,7 @@ static void fail(struct reload *r)
 	snprintf(head, sizeof(head), "error: generation=%u serves on\n",
 		 r->serving->number);
 	answer(r, head, r->text);
-	free(r->text);
-	r->text = NULL;
+	forget_text(r);
 }
 
 static void succeed(struct reload *r)
@@ -106,12 +114,7 @@ static void succeed(struct reload *r)
 	const struct generation *g = r->serving;
 	char head[128];
 
-	finish(r, false);
 	notify_ready();
-	free(r->text);
-	r->text = NULL;
-	log_info("event=reloaded generation=%u workers=%u ms=%" PRIu64,
-		 g->number, g->config->workers, loop_now_ms() - r->begun_ms);
 	snprintf(head, sizeof(head), "ok generation=%u workers=%u\n",
 		 g->number, g->config->workers);
 	answer(r, head, NULL);
@@ -199,7 +202,13 @@ static void take_over(struct reload *r)
 	for (g = r->draining; g; g = g->next)
 		generation_forget(g, r->serving);
 	reload_tickets(r);
-	succeed(r);
+	finish(r, false);
+	forget_text(r);
+	log_info("event=reloaded generation=%u workers=%u ms=%" PRIu64,
+		 r->serving->number, r->serving->config->workers,
+		 loop_now_ms() - r->begun_ms);
+	r->leaving = previous;
+	r->leave_by_ms = loop_now_ms() + LEAVE_MS;
 }
 
 /* Returns a negative number when nothing serves, nor will. */
@@ -217,6 +226,15 @@ static int advance(struct reload *r, uint64_t now)
 	}
 	give_up(r);
 	return r->serving ? 0 : ret;
+}
+
+/* Whoever was told that it serves is not to meet the old one. */
+static void see_off(struct reload *r, uint64_t now)
+{
+	if (!workers_left(r->leaving->workers) && now < r->leave_by_ms)
+		return;
+	r->leaving = NULL;
+	succeed(r);
 }
 
 int reload_first(struct reload *r, struct generation *first)
@@ -239,17 +257,26 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool is_busy(const struct reload *r)
+{
+	return r->next || r->leaving || r->stopping;
+}
+
 int reload_tick(struct reload *r, uint64_t now, uint64_t *next_ms)
 {
 	struct generation *g;
 	int err = 0;
 
-	if (r->wanted && !r->next && !r->stopping)
+	if (r->wanted && !is_busy(r))
 		begin(r);
 	if (r->next)
 		err = advance(r, now);
+	if (r->leaving)
+		see_off(r, now);
 	free_ended(r);
-	*next_ms = r->wanted && !r->next && !r->stopping ? now : UINT64_MAX;
+	*next_ms = r->wanted && !is_busy(r) ? now : UINT64_MAX;
+	if (r->leaving)
+		*next_ms = earlier(*next_ms, r->leave_by_ms);
 	if (r->next && r->next->started)
 		*next_ms = earlier(*next_ms, r->next->ready_by_ms);
 	if (r->next)
@@ -279,13 +306,13 @@ void reload_stop(struct reload *r)
 	struct generation *g;
 
 	r->stopping = true;
+	r->leaving = NULL;
 	if (r->next) {
 		generation_stop(r->next, r->serving);
 		drain(r, r->next);
 		r->next = NULL;
 		finish(r, true);
-		free(r->text);
-		r->text = NULL;
+		forget_text(r);
 	}
 	if (r->serving) {
 		generation_stop(r->serving, NULL);

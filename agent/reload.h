@@ -14,13 +14,16 @@
  * @serving:  NULL before the first one is ready
  * @next:     being made ready, or NULL
  * @draining: stopped, with processes that finish what they began
+ * @leaving:  of these the one that served last, while its workers may still
+ *            accept, and at most until @leave_by_ms
  * @attempts: that were begun, the first start aside
  * @last:     when the last one ended, in seconds since the epoch; 0: none did
  */
 struct reload {
 	const char *file;
 	struct generation_host *host;
-	struct generation *serving, *next, *draining;
+	struct generation *serving, *next, *draining, *leaving;
+	uint64_t leave_by_ms;
 	unsigned int number;
 	bool wanted, stopping;
 	uint64_t attempts, begun_ms;
@@ -47,7 +50,7 @@ int reload_first(struct reload *r, struct generation *first);
 /*
  * reload_want - read the configuration again, as soon as nothing else is under way
  * Returns the attempt's number, for control_answer(): "ok" and what serves now,
- * or "error:" and what is wrong.
+ * and nothing else any more, or "error:" and what is wrong.
  */
 uint64_t reload_want(struct reload *r);
 

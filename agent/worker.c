@@ -200,6 +200,16 @@ static bool is_over(const struct worker *w)
 	return w->stopping && !w->slab.used && !w->slab.promised;
 }
 
+/* Once every accept under way has ended. */
+static void say_left(struct worker *w)
+{
+	if (w->left || w->slab.promised)
+		return;
+	w->left = true;
+	channel_send(w->channel, &(struct channel_msg){ CHANNEL_LEFT, 0, 0 },
+		     -1);
+}
+
 /* What time has brought; returns how long to wait for the next thing, in ms. */
 static int64_t run_timers(struct worker *w)
 {
@@ -216,6 +226,7 @@ static int64_t run_timers(struct worker *w)
 		next = earlier(next,
 			       queue_flush(&w->routes[i].queue, now));
 	if (w->stopping) {
+		say_left(w);
 		if (now >= w->stop_by_ms)
 			give_up(w);
 		else

@@ -53,6 +53,7 @@ struct worker {
 	bool accepting;
 	uint64_t next_check_ms;		/* when to look after the listeners */
 	bool stopping;
+	bool left;			/* master knows that it accepts no more */
 	uint64_t stop_by_ms;		/* but for handshakes, all ends here */
 };
 

@@ -27,7 +27,7 @@ struct one {
 	struct workers *all;
 	struct delivery delivery;
 	struct metrics *metrics;
-	bool ready;
+	bool ready, left;
 	uint64_t repeat_ms;	/* when to say what it had no room to hear */
 	uint64_t staple_ms;	/* give it no staples before that */
 };
@@ -72,6 +72,9 @@ static void take_message(struct one *one, const struct channel_msg *msg)
 	switch (msg->type) {
 	case CHANNEL_READY:
 		one->ready = true;
+		break;
+	case CHANNEL_LEFT:
+		one->left = true;
 		break;
 	case CHANNEL_QUEUE_BROKEN:
 		events->broken(events->arg, msg->route, msg->id);
@@ -333,6 +336,16 @@ void workers_stop(struct workers *all)
 	all->kill_ms = loop_now_ms() + c->handshake_timeout_ms +
 		       c->drain_timeout_ms + STOP_MARGIN_MS;
 	workers_tell(all, &(struct channel_msg){ CHANNEL_STOP, 0, 0 }, -1);
+}
+
+bool workers_left(const struct workers *all)
+{
+	unsigned int i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->one[i].child.pid && !all->one[i].left)
+			return false;
+	return true;
 }
 
 unsigned int workers_count(const struct workers *all)

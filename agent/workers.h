@@ -76,6 +76,9 @@ void workers_accept(struct workers *workers);
 /* workers_leave - accept what waits at this listener, and then no more */
 void workers_leave(struct workers *workers, size_t listener);
 
+/* workers_left - have all that were told to stop ceased to accept? */
+bool workers_left(const struct workers *workers);
+
 /* workers_count - processes that there are now */
 unsigned int workers_count(const struct workers *workers);
 

@@ -420,3 +420,17 @@ Test(worker, accepts_what_waits_at_a_listener_that_it_leaves,
 	tell(CHANNEL_STOP, 0, -1);
 	cr_assert_eq(ends_within(3000), 0);
 }
+
+/* One with nothing left to do ends, which says the same. */
+Test(worker, says_that_it_accepts_no_more, .init = start, .fini = stop)
+{
+	int fd = connect_to_it(), none;
+
+	cr_assert(counted(METRIC_ACCEPTED, 1));
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert(case_readable(channel, 5000));
+	cr_assert_eq(channel_recv(channel, &heard, &none), 1);
+	cr_assert_eq(heard.msg.type, CHANNEL_LEFT);
+	close(fd);
+	cr_assert_eq(ends_within(3000), 0);
+}
