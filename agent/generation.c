@@ -30,8 +30,10 @@ static const char *why_unsupported(int error)
  * the kernel can.
  */
 static bool find_support(const struct config *config,
+			 const struct generation *previous,
 			 struct ktls_support *support)
 {
+	bool known, required = config->ktls == CONFIG_KTLS_REQUIRE;
 	int err;
 
 	if (config->ktls == CONFIG_KTLS_OFF)
@@ -41,12 +43,16 @@ static bool find_support(const struct config *config,
 		support->error = err;
 	if (support->pairs)
 		return true;
-	log_line(config->ktls == CONFIG_KTLS_REQUIRE ? LOG_L_ERROR :
-		 LOG_L_WARN, "event=ktls_unavailable error=\"%s\"%s",
-		 why_unsupported(support->error),
-		 config->ktls == CONFIG_KTLS_REQUIRE ? " ktls=require" :
-		 " effect=\"every connection is relayed in user space\"");
-	return config->ktls != CONFIG_KTLS_REQUIRE;
+	known = previous && previous->config->ktls == config->ktls &&
+		!previous->support.pairs;
+	if (required || !known)
+		log_line(required ? LOG_L_ERROR : LOG_L_WARN,
+			 "event=ktls_unavailable error=\"%s\"%s",
+			 why_unsupported(support->error), required ?
+			 " ktls=require" :
+			 " effect=\"every connection is relayed in user "
+			 "space\"");
+	return !required;
 }
 
 struct generation *generation_new(struct config *config,
@@ -62,7 +68,7 @@ struct generation *generation_new(struct config *config,
 	}
 	g->config = config;
 	g->control = -1;
-	if (find_support(config, &g->support) && ticket_keys_check(config))
+	if (find_support(config, previous, &g->support) && ticket_keys_check(config))
 		g->certs = certs_load(config, g->support.pairs ?
 				      g->support.pairs : KTLS_ALL_PAIRS,
 				      ticket_keys_get(tickets),
