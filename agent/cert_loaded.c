@@ -167,40 +167,20 @@ static struct hs_cert *load_cert(const struct config *config,
 	return cert;
 }
 
-/* Of no file, or one that is not there: zeroes. */
-static void identify(const char *path, struct cert_identity *file)
+static struct file_id identify(const char *path)
 {
-	struct stat st;
-
-	*file = (struct cert_identity){ 0 };
-	if (!path || stat(path, &st))
-		return;
-	file->dev = st.st_dev;
-	file->ino = st.st_ino;
-	file->size = st.st_size;
-	file->mtime = st.st_mtim;
-	file->ctime = st.st_ctim;
+	return path ? file_id_get(path) : (struct file_id){ 0 };
 }
 
 static void identify_all(const struct config_cert *config,
 			 const struct cert_file *of, const struct hs_cert *cert,
-			 struct cert_identity file[CERT_LOADED_FILES])
+			 struct file_id file[CERT_LOADED_FILES])
 {
-	identify(of->chain, &file[0]);
-	identify(hs_cert_key_file(cert), &file[1]);
-	identify(config->password_file, &file[2]);
-	identify(config->staple_file, &file[3]);
-	identify(config->issuer, &file[4]);
-}
-
-static bool is_same_file(const struct cert_identity *a,
-			 const struct cert_identity *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       a->mtime.tv_sec == b->mtime.tv_sec &&
-	       a->mtime.tv_nsec == b->mtime.tv_nsec &&
-	       a->ctime.tv_sec == b->ctime.tv_sec &&
-	       a->ctime.tv_nsec == b->ctime.tv_nsec;
+	file[0] = identify(of->chain);
+	file[1] = identify(hs_cert_key_file(cert));
+	file[2] = identify(config->password_file);
+	file[3] = identify(config->staple_file);
+	file[4] = identify(config->issuer);
 }
 
 /* Both in nanoseconds since the epoch. */
@@ -212,7 +192,7 @@ static int64_t clock_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-static int64_t changed_ns(const struct cert_identity *file)
+static int64_t changed_ns(const struct file_id *file)
 {
 	return file->ctime.tv_sec * INT64_C(1000000000) + file->ctime.tv_nsec;
 }
@@ -244,18 +224,31 @@ struct cert_loaded *cert_loaded_new(const struct config *config,
 	return loaded;
 }
 
+/* A key that comes to be before it would be read. */
+static bool is_first_key(const struct cert_file *of, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < of->n_keys && strcmp(of->keys[i], key); i++)
+		if (strcmp(of->keys[i], of->chain) &&
+		    !access(of->keys[i], F_OK))
+			return false;
+	return true;
+}
+
 bool cert_loaded_holds(const struct cert_loaded *loaded,
 		       const struct config *config,
 		       const struct cert_file *file)
 {
-	struct cert_identity now[CERT_LOADED_FILES];
+	struct file_id now[CERT_LOADED_FILES];
 	size_t i;
 
-	if (!loaded->settled)
+	if (!loaded->settled ||
+	    !is_first_key(file, hs_cert_key_file(loaded->cert)))
 		return false;
 	identify_all(&config->certs[file->entry], file, loaded->cert, now);
 	for (i = 0; i < CERT_LOADED_FILES; i++)
-		if (!is_same_file(&now[i], &loaded->file[i]))
+		if (!file_id_same(&now[i], &loaded->file[i]))
 			return false;
 	return true;
 }

@@ -7,21 +7,11 @@
 #ifndef AGENT_CERT_LOADED_H
 #define AGENT_CERT_LOADED_H
 
-#include <sys/types.h>
-#include <time.h>
-
+#include "file_id.h"
 #include "slots.h"
 
 /* Chain, key, passphrase, staple, issuer. */
 #define CERT_LOADED_FILES 5
-
-/* struct cert_identity - which file it is, and which content; zeroes: none */
-struct cert_identity {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime, ctime;
-};
 
 /*
  * struct cert_loaded
@@ -31,7 +21,7 @@ struct cert_loaded {
 	unsigned int refs;
 	struct hs_cert *cert;
 	struct slots slots;
-	struct cert_identity file[CERT_LOADED_FILES];
+	struct file_id file[CERT_LOADED_FILES];
 	bool settled;
 };
 
@@ -42,7 +32,7 @@ struct cert_loaded *cert_loaded_get(struct cert_loaded *loaded);
 void cert_loaded_free(struct cert_loaded *loaded);	/* takes NULL */
 
 /*
- * cert_loaded_holds - are its files as they were?
+ * cert_loaded_holds - are its files as they were, and the key where it was?
  * @file: the same, with the same settings
  */
 bool cert_loaded_holds(const struct cert_loaded *loaded,

@@ -95,6 +95,26 @@ Test(cert_loaded, is_read_again_when_its_files_were_too_new_to_tell,
 	cert_loaded_free(NULL);
 }
 
+Test(cert_loaded, does_not_hold_when_a_key_comes_before_its_own,
+     .init = start_old, .fini = stop)
+{
+	char before[96];
+	struct cert_loaded *loaded;
+
+	snprintf(before, sizeof(before), "%s.key", pki[0].chain);
+	file = (struct cert_file){
+		.chain = pki[0].chain, .n_keys = 3,
+		.keys = { pki[0].chain, before, pki[0].key },
+	};
+	loaded = cert_loaded_new(&config, &file);
+	cr_assert(loaded);
+	cr_expect(cert_loaded_holds(loaded, &config, &file));
+	append(before, "");
+	cr_expect_not(cert_loaded_holds(loaded, &config, &file));
+	unlink(before);
+	cert_loaded_free(loaded);
+}
+
 /* Which of the certificates of @next are objects of @first, "-" for none. */
 static const char *shared(const struct certs *first, const struct certs *next)
 {
