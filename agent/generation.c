@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "generation.h"
+#include "generation_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +11,6 @@
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
-#include "process.h"
 
 /* Workers are ready within milliseconds, unless something is very wrong. */
 #define READY_MS 30000
@@ -79,294 +77,6 @@ struct generation *generation_new(struct config *config,
 	return NULL;
 }
 
-/* --- what it needs --------------------------------------------------------- */
-
-static int out_of_memory(void)
-{
-	log_error("event=start_failed error=\"out of memory\"");
-	return -ENOMEM;
-}
-
-static int fail_listener(const struct config_listener *l, int err)
-{
-	log_error("event=listen_failed at=%s:%u:%u bind=%s error=\"%s\"",
-		  l->mark.file, l->mark.line, l->mark.column, l->bind,
-		  strerror(-err));
-	return err;
-}
-
-static bool same_address(const struct config_listener *a,
-			 const struct config_listener *b)
-{
-	return a->addr_len == b->addr_len && a->v6only == b->v6only &&
-	       !memcmp(&a->addr, &b->addr, a->addr_len);
-}
-
-/* The same open file, or -1. Of ports that were not chosen each is one's own. */
-static int keep_listener(struct generation *g, size_t i,
-			 const struct generation *previous)
-{
-	const struct config_listener *l = &g->config->listeners[i];
-	size_t n = previous ? previous->config->n_listeners : 0, j, nth = 0;
-
-	for (j = 0; j < i; j++)
-		nth += same_address(&g->config->listeners[j], l);
-	for (j = 0; j < n; j++) {
-		if (!same_address(&previous->config->listeners[j], l) || nth--)
-			continue;
-		g->foreign[i] = previous->foreign[j];
-		return fcntl(previous->listeners[j], F_DUPFD_CLOEXEC, 0);
-	}
-	return -1;
-}
-
-static int open_listener(struct generation *g, size_t i,
-			 const struct generation *previous)
-{
-	const struct config_listener *l = &g->config->listeners[i];
-	int fd = keep_listener(g, i, previous);
-
-	if (fd >= 0)
-		return fd;
-	fd = inherit_listener(&g->host->inherit, l, &g->foreign[i]);
-	if (fd < 0)
-		return listener_bind(l);
-	log_info("event=socket_inherited bind=%s", l->bind);
-	return fd;
-}
-
-static int open_listeners(struct generation *g,
-			  const struct generation *previous)
-{
-	size_t n = g->config->n_listeners, i;
-
-	g->foreign = calloc(n + 1, sizeof(*g->foreign));
-	if (g->foreign)
-		g->listeners = malloc((n + 1) * sizeof(*g->listeners));
-	if (!g->listeners)
-		return out_of_memory();
-	memset(g->listeners, -1, n * sizeof(*g->listeners));
-	for (i = 0; i < n; i++) {
-		int fd = open_listener(g, i, previous);
-
-		if (fd < 0)
-			return fail_listener(&g->config->listeners[i], fd);
-		g->listeners[i] = fd;
-	}
-	return 0;
-}
-
-static struct route *find_route(const struct generation *g, const char *path)
-{
-	size_t n = g ? g->config->n_routes : 0, i;
-
-	for (i = 0; i < n; i++)
-		if (g->routes[i] && !strcmp(route_path(g->routes[i]), path))
-			return g->routes[i];
-	return NULL;
-}
-
-static int open_routes(struct generation *g, const struct generation *previous)
-{
-	size_t n = g->config->n_routes, i;
-	char error[256] = "";
-
-	g->routes = calloc(n + 1, sizeof(*g->routes));
-	if (!g->routes)
-		return out_of_memory();
-	for (i = 0; i < n; i++) {
-		const struct config_route *r = &g->config->routes[i];
-
-		g->routes[i] = find_route(previous, r->handoff);
-		if (!g->routes[i])
-			g->routes[i] = route_open(r, g->host->loop,
-						  &g->host->routes, error,
-						  sizeof(error));
-		if (g->routes[i])
-			continue;
-		log_error("event=route_failed at=%s:%u:%u route=%s "
-			  "error=\"%s\"", r->mark.file, r->mark.line,
-			  r->mark.column, r->name, error);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int open_control(struct generation *g)
-{
-	const char *path = g->config->control;
-	char error[256] = "";
-
-	if (!g->host->control ||
-	    !strcmp(path, control_path(g->host->control)))
-		return 0;
-	g->control = control_listen(path, error, sizeof(error));
-	if (g->control >= 0)
-		return 0;
-	log_error("event=control_failed error=\"%s\"", error);
-	return g->control;
-}
-
-static int try_worker(struct generation *g)
-{
-	char error[256] = "";
-	int err = process_limit(g->config, &g->slots, error, sizeof(error));
-
-	if (err) {
-		log_error("event=limit_too_low error=\"%s\"", error);
-		return err;
-	}
-	err = process_try(g->config, error, sizeof(error));
-	if (err)
-		log_error("event=worker_impossible error=\"%s\"", error);
-	return err;
-}
-
-/* --- its workers ------------------------------------------------------------ */
-
-static size_t index_of(const struct generation *g, const struct route *route)
-{
-	size_t i;
-
-	for (i = 0; i < g->config->n_routes && g->routes[i] != route; i++)
-		;
-	return i;
-}
-
-void generation_tell(const struct generation *g, const struct route *route,
-		     enum channel_type type, uint64_t queue, int fd)
-{
-	size_t i = g->workers ? index_of(g, route) : g->config->n_routes;
-
-	if (i < g->config->n_routes)
-		workers_tell(g->workers, &(struct channel_msg){
-			     type, (uint32_t)i, queue }, fd);
-	if (g->doors && (type == CHANNEL_ROUTE_UP ||
-			 type == CHANNEL_ROUTE_DOWN))
-		doors_update(g->doors);
-}
-
-/* struct announced - the worker that hears of a route's queues */
-struct announced {
-	const struct generation *generation;
-	unsigned int worker;
-};
-
-static void send_queue(void *arg, const struct route *route, uint64_t id,
-		       int fd)
-{
-	const struct announced *to = arg;
-	const struct generation *g = to->generation;
-
-	workers_say(g->workers, to->worker, &(struct channel_msg){
-		    CHANNEL_QUEUE_ADD, (uint32_t)index_of(g, route), id }, fd);
-}
-
-static bool is_route_up(void *arg, unsigned int route)
-{
-	const struct generation *g = arg;
-
-	return g->routes[route] && route_registrations(g->routes[route]);
-}
-
-static void announce(void *arg, unsigned int worker)
-{
-	const struct generation *g = arg;
-	struct announced to = { g, worker };
-	unsigned int i;
-
-	for (i = 0; i < g->config->n_routes; i++) {
-		struct channel_msg msg = { CHANNEL_ROUTE_DOWN, i, 0 };
-
-		if (!g->routes[i])
-			continue;
-		if (is_route_up(arg, i))
-			msg.type = CHANNEL_ROUTE_UP;
-		route_announce(g->routes[i], send_queue, &to);
-		workers_say(g->workers, worker, &msg, -1);
-	}
-}
-
-static void on_queue_broken(void *arg, unsigned int route, uint64_t id)
-{
-	const struct generation *g = arg;
-
-	if (route < g->config->n_routes && g->routes[route])
-		route_broken(g->routes[route], id);
-}
-
-static void on_staple_changed(void *arg, size_t slot)
-{
-	const struct generation *g = arg;
-
-	workers_staple(g->workers, slot);
-}
-
-static bool is_staple_everywhere(void *arg, size_t slot)
-{
-	const struct generation *g = arg;
-
-	return workers_have(g->workers, slot);
-}
-
-static int new_staples(struct generation *g, const struct generation *previous)
-{
-	struct staples_setup setup = {
-		.config = g->config,
-		.certs = g->certs,
-		.metrics = metrics_master(g->host->metrics),
-		.loop = g->host->loop,
-		.changed = on_staple_changed,
-		.everywhere = is_staple_everywhere,
-		.arg = g,
-		.socket = -1,
-	};
-
-	g->staples = staples_new(&setup, previous ? previous->staples : NULL);
-	return g->staples ? 0 : out_of_memory();
-}
-
-static int new_workers(struct generation *g)
-{
-	struct worker_setup setup = {
-		.config = g->config,
-		.certs = g->certs,
-		.tickets = ticket_keys_get(g->host->tickets),
-		.listener_fds = g->listeners,
-		.support = g->support,
-		.keylog = g->keylog,
-		.slots = g->slots,
-	};
-	struct workers_events events = { announce, on_queue_broken, g };
-
-	g->workers = workers_new(&setup, g->host->metrics, g->host->loop,
-				 &events, staples_list(g->staples));
-	return g->workers ? 0 : out_of_memory();
-}
-
-int generation_open(struct generation *g, struct generation_host *host,
-		    unsigned int number, const struct generation *previous)
-{
-	int err;
-
-	g->host = host;
-	g->number = number;
-	err = try_worker(g);
-	if (!err)
-		err = open_listeners(g, previous);
-	if (!err)
-		err = open_routes(g, previous);
-	if (!err)
-		err = open_control(g);
-	if (!err)
-		err = keylog_open(g->config, &g->keylog);
-	if (!err)
-		err = new_staples(g, previous);
-	if (!err)
-		err = new_workers(g);
-	return err;
-}
-
 static void start_workers(struct generation *g, uint64_t now)
 {
 	g->started = true;
@@ -410,9 +120,10 @@ static bool has_socket(const struct generation *g, int fd)
 
 static int open_doors(struct generation *g)
 {
-	g->doors = doors_new(g->config, g->listeners, g->foreign, is_route_up,
+	g->doors = doors_new(g->config, g->listeners, g->foreign,
+			     generation_is_route_up,
 			     g);
-	return g->doors ? doors_open(g->doors) : out_of_memory();
+	return g->doors ? doors_open(g->doors) : generation_no_memory();
 }
 
 static void update_routes(struct generation *g,
@@ -421,7 +132,8 @@ static void update_routes(struct generation *g,
 	size_t i;
 
 	for (i = 0; previous && i < g->config->n_routes; i++)
-		if (find_route(previous, g->config->routes[i].handoff))
+		if (generation_find_route(previous,
+					  g->config->routes[i].handoff))
 			route_update(g->routes[i], &g->config->routes[i]);
 }
 
@@ -432,7 +144,7 @@ static int move_control(struct generation *g)
 						    g->control);
 
 	if (err)
-		return out_of_memory();
+		return generation_no_memory();
 	g->control = -1;
 	return 0;
 }
@@ -496,7 +208,7 @@ void generation_forget(struct generation *g, const struct generation *serving)
 	size_t i;
 
 	for (i = 0; g->routes && i < g->config->n_routes; i++)
-		if (!serving || index_of(serving, g->routes[i]) ==
+		if (!serving || generation_index_of(serving, g->routes[i]) ==
 				serving->config->n_routes)
 			g->routes[i] = NULL;
 }
@@ -508,7 +220,7 @@ static void close_routes(struct generation *g,
 
 	for (i = 0; g->routes && i < g->config->n_routes; i++) {
 		if (!g->routes[i] ||
-		    find_route(serving, route_path(g->routes[i])))
+		    generation_find_route(serving, route_path(g->routes[i])))
 			continue;
 		route_close(g->routes[i]);
 		g->routes[i] = NULL;
