@@ -121,8 +121,7 @@ static bool has_socket(const struct generation *g, int fd)
 static int open_doors(struct generation *g)
 {
 	g->doors = doors_new(g->config, g->listeners, g->foreign,
-			     generation_is_route_up,
-			     g);
+			     generation_is_route_up, g);
 	return g->doors ? doors_open(g->doors) : generation_no_memory();
 }
 
