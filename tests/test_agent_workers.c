@@ -88,6 +88,14 @@ static pid_t reap(unsigned int wait_ms)
 	return pid > 0 ? pid : 0;
 }
 
+static void clean_up(void)
+{
+	workers_free(workers);
+	hs_tickets_free(tickets);
+	metrics_pool_free(metrics);
+	close(loop);
+}
+
 static void stop(void)
 {
 	uint64_t end = loop_now_ms() + 10000;
@@ -98,9 +106,7 @@ static void stop(void)
 		reap(100);
 	}
 	cr_expect_not(workers_count(workers));
-	workers_free(workers);
-	hs_tickets_free(tickets);
-	metrics_pool_free(metrics);
+	clean_up();
 }
 
 /* The pids of our children, as the kernel lists them. */
@@ -265,7 +271,7 @@ Test(workers, are_given_again_what_they_lost_after_a_while, .init = start,
 	unsigned int i;
 
 	config.workers = 1;
-	workers_free(workers);
+	clean_up();
 	start();
 	workers_tick(workers, loop_now_ms());
 	items[1].der = (struct ocsp_bytes){ &byte, 1 };
@@ -304,7 +310,7 @@ Test(workers, are_killed_when_they_do_not_stop, .init = start)
 	cr_assert_eq(reap(5000), pid[2]);
 	cr_assert_not(workers_count(workers));
 	cr_assert_eq(workers_tick(workers, due), due + 2000);
-	workers_free(workers);
+	clean_up();
 }
 
 /* Hears them until all are ready, or none will be. */
