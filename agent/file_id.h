@@ -15,15 +15,18 @@ struct file_id {
 	struct timespec mtime, ctime;
 };
 
+static inline struct file_id file_id_of(const struct stat *st)
+{
+	return (struct file_id){ st->st_dev, st->st_ino, st->st_size,
+				 st->st_mtim, st->st_ctim };
+}
+
 /* file_id_get - of a file, links followed; of one that is not there: zeroes */
 static inline struct file_id file_id_get(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st))
-		return (struct file_id){ 0 };
-	return (struct file_id){ st.st_dev, st.st_ino, st.st_size, st.st_mtim,
-				 st.st_ctim };
+	return stat(path, &st) ? (struct file_id){ 0 } : file_id_of(&st);
 }
 
 static inline bool file_id_same(const struct file_id *a,

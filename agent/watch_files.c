@@ -98,8 +98,13 @@ void watch_files_fini(struct watch_files *files)
 static void look_at(struct watch_look *look, struct watch_folders *folders,
 		    const char *path)
 {
-	watch_folders_file(folders, path);
-	look->item[look->n++] = (struct watch_item){ path, file_id_get(path) };
+	struct watch_item *item = &look->item[look->n++];
+	struct stat st = { 0 };
+	bool link = !lstat(path, &st) && S_ISLNK(st.st_mode);
+
+	watch_folders_file(folders, path, link);
+	item->path = path;
+	item->id = link ? file_id_get(path) : file_id_of(&st);
 }
 
 static void look_at_cert(struct watch_look *look, struct watch_folders *folders,

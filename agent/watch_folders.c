@@ -198,6 +198,7 @@ void watch_folders_begin(struct watch_folders *f)
 	f->round++;
 	f->error = 0;
 	f->added = 0;
+	f->last = NULL;
 }
 
 void watch_folders_folder(struct watch_folders *f, const char *path)
@@ -205,20 +206,44 @@ void watch_folders_folder(struct watch_folders *f, const char *path)
 	note(f, path, true, 0);
 }
 
-static void note_file(struct watch_folders *f, const char *path,
-		      unsigned int links)
+/* Files come by folder: no need to look for it for each of thousands. */
+static bool is_in(const char *path, const char *folder)
 {
-	char parent[PATH_MAX], to[PATH_MAX];
+	size_t n = folder ? strlen(folder) : 0;
 
-	parent_of(path, parent);
-	note(f, parent, true, 0);
-	if (links < MAX_LINKS && follow(path, parent, to))
-		note_file(f, to, links + 1);
+	return n && !strncmp(path, folder, n) && path[n] == '/' &&
+	       path[n + 1] && !strchr(path + n + 1, '/');
 }
 
-void watch_folders_file(struct watch_folders *f, const char *path)
+static void note_parent(struct watch_folders *f, const char *path)
 {
-	note_file(f, path, 0);
+	char parent[PATH_MAX];
+	struct folder *d;
+
+	if (is_in(path, f->last))
+		return;
+	parent_of(path, parent);
+	note(f, parent, true, 0);
+	d = find(f, parent);
+	f->last = d ? d->path : NULL;
+}
+
+void watch_folders_file(struct watch_folders *f, const char *path, bool link)
+{
+	char at[PATH_MAX], parent[PATH_MAX], to[PATH_MAX];
+	unsigned int links;
+
+	note_parent(f, path);
+	if (!link || strlen(path) >= PATH_MAX)
+		return;
+	strcpy(at, path);
+	for (links = 0; links < MAX_LINKS; links++) {
+		parent_of(at, parent);
+		if (!follow(at, parent, to))
+			break;
+		note_parent(f, to);
+		strcpy(at, to);
+	}
 }
 
 /* --- what is to be watched no more -------------------------------------------- */
@@ -286,6 +311,7 @@ void watch_folders_end(struct watch_folders *f)
 {
 	struct leftover l = { .round = f->round };
 
+	f->last = NULL;
 	twalk_r(f->tree, count, &l);
 	if (!l.n_old)
 		return;

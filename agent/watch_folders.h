@@ -15,12 +15,14 @@
  * @fd:    to be polled; -1 while there is nothing to watch
  * @error: errno of what could not be watched in the last round; 0: all is
  * @added: folders that were new in the last round
+ * @last:  the folder of a file of this round, by its path; NULL: none
  */
 struct watch_folders {
 	int fd;
 	int error;
 	size_t added;
 	unsigned int round;
+	const char *last;
 	void *tree;
 };
 
@@ -29,8 +31,11 @@ struct watch_folders {
  * then each file and folder, in any order, then watch_folders_end().
  */
 void watch_folders_begin(struct watch_folders *f);
-/* watch_folders_file - @path need not be there */
-void watch_folders_file(struct watch_folders *f, const char *path);
+/*
+ * watch_folders_file - @path need not be there
+ * @link: it is a symbolic link
+ */
+void watch_folders_file(struct watch_folders *f, const char *path, bool link);
 /* watch_folders_folder - whatever comes into it */
 void watch_folders_folder(struct watch_folders *f, const char *path);
 void watch_folders_end(struct watch_folders *f);
