@@ -263,7 +263,7 @@ static void other_timeout(void)
 
 static void other_folder(void)
 {
-	next.config.state_dir = (char *)"/nowhere";
+	next.config.state_dir = (char *)"/nowhere/at/all";
 }
 
 static void other_urls(void)
