@@ -2,6 +2,7 @@
 #include "agent/watcher.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -356,4 +357,93 @@ Test(watcher, finds_a_change_in_an_overflow, .init = start, .fini = stop)
 	cr_expect(notices());
 	run("echo 3 >v/a");
 	cr_expect(notices(), "the new folder is watched");
+}
+
+/* --- the kernel's limits ------------------------------------------------------- */
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+
+	close(fd);
+	return n == (ssize_t)strlen(text);
+}
+
+/* An account of our own has limits of its own; false: not on this machine. */
+static bool limit(const char *file, const char *value)
+{
+	char map[32], path[64];
+
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned int)geteuid());
+	snprintf(path, sizeof(path), "/proc/sys/user/%s", file);
+	return !unshare(CLONE_NEWUSER) && put("/proc/self/uid_map", map) &&
+	       put(path, value);
+}
+
+static const char *warned(void)
+{
+	static char text[1024];
+	int old_stderr = dup(STDERR_FILENO), i;
+	int log = memfd_create("log", MFD_CLOEXEC);
+	ssize_t n;
+
+	dup2(log, STDERR_FILENO);
+	for (i = 0; i < 2; i++)
+		watch_it();
+	dup2(old_stderr, STDERR_FILENO);
+	n = pread(log, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	close(log);
+	close(old_stderr);
+	return text;
+}
+
+/* Returns whether it is still noticed, if late. */
+static bool is_polled(void)
+{
+	uint64_t now = loop_now_ms();
+
+	watcher_tick(watcher, now);
+	if (watcher_due(watcher) != now + 60000)
+		return false;
+	if (watcher_tick(watcher, now + 60000))
+		return false;
+	return !system("echo 2 >$DIR/a.pem") &&
+	       watcher_tick(watcher, now + 120000) &&
+	       watcher_due(watcher) == now + 180000;
+}
+
+static void run_out_of(const char *file, const char *value, const char *what)
+{
+	const char *text, *warning;
+
+	if (!limit(file, value))
+		_exit(0);
+	setenv("DIR", dir, 1);
+	run("echo 1 >a.pem");
+	text = warned();
+	warning = strstr(text, "warn event=watch_incomplete");
+	CHECK(warning && strstr(warning, what));
+	CHECK(strchr(warning, '\n') == warning + strlen(warning) - 1);
+	CHECK(is_polled());
+}
+
+static void run_out_of_watches(void)
+{
+	run_out_of("max_inotify_watches", "1",
+		   "sysctl fs.inotify.max_user_watches");
+}
+
+static void run_out_of_instances(void)
+{
+	run_out_of("max_inotify_instances", "0",
+		   "sysctl fs.inotify.max_user_instances");
+}
+
+Test(watcher, looks_from_time_to_time_where_it_cannot_watch, .init = start,
+     .fini = stop)
+{
+	case_in_child(run_out_of_watches);
+	case_in_child(run_out_of_instances);
 }
