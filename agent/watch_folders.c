@@ -110,6 +110,7 @@ static void watch(struct watch_folders *f, struct folder *d,
 
 /* --- paths -------------------------------------------------------------------- */
 
+/* They may be the same. */
 static void parent_of(const char *path, char parent[PATH_MAX])
 {
 	size_t n = strlen(path);
@@ -120,7 +121,10 @@ static void parent_of(const char *path, char parent[PATH_MAX])
 		n--;
 	while (n > 1 && path[n - 1] == '/')
 		n--;
-	snprintf(parent, PATH_MAX, "%.*s", n ? (int)n : 1, n ? path : ".");
+	if (n >= PATH_MAX)
+		n = 0;
+	memmove(parent, n ? path : ".", n ? n : 1);
+	parent[n ? n : 1] = '\0';
 }
 
 static bool has_parent(const char *path)
@@ -128,18 +132,52 @@ static bool has_parent(const char *path)
 	return strcmp(path, "/") && strcmp(path, ".");
 }
 
-/* Where a link leads to, seen from where it is; false: it is none, or too long. */
-static bool follow(const char *path, const char *parent, char to[PATH_MAX])
+static bool is_above(const char *path)
 {
-	char target[PATH_MAX];
-	ssize_t n = readlink(path, target, sizeof(target));
+	size_t n = strlen(path);
+
+	return n >= 2 && !strcmp(path + n - 2, "..");
+}
+
+/* That it is a folder itself, and not by a link, is known of what is watched. */
+static bool is_folder(const struct watch_folders *f, const char *path)
+{
+	struct folder key = { .path = (char *)path }, **found;
+
+	found = tfind(&key, &f->tree, by_path);
+	return found && (*found)->wd >= 0;
+}
+
+/* Goes up as far as that is safe; returns how much of @target says no more. */
+static size_t climb(const struct watch_folders *f, char folder[PATH_MAX],
+		    const char *target)
+{
+	size_t n = 0;
+
+	while (!strncmp(target + n, "../", 3) && has_parent(folder) &&
+	       !is_above(folder) && is_folder(f, folder)) {
+		parent_of(folder, folder);
+		n += 3;
+	}
+	return n;
+}
+
+/* Where a link leads to, seen from where it is; false: it is none, or too long. */
+static bool follow(const struct watch_folders *f, const char *path,
+		   char to[PATH_MAX])
+{
+	char target[PATH_MAX], folder[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	const char *rest;
 	int len;
 
-	if (n <= 0 || n == sizeof(target))
+	if (n <= 0)
 		return false;
-	len = target[0] == '/' ?
-	      snprintf(to, PATH_MAX, "%.*s", (int)n, target) :
-	      snprintf(to, PATH_MAX, "%s/%.*s", parent, (int)n, target);
+	target[n] = '\0';
+	parent_of(path, folder);
+	rest = target + climb(f, folder, target);
+	len = target[0] == '/' ? snprintf(to, PATH_MAX, "%s", target) :
+	      snprintf(to, PATH_MAX, "%s/%s", folder, rest);
 	return len < PATH_MAX;
 }
 
@@ -162,7 +200,7 @@ static void note_above(struct watch_folders *f, const char *path,
 	parent_of(path, parent);
 	note(f, parent, !st || S_ISLNK(st->st_mode), links);
 	if (st && S_ISLNK(st->st_mode) && links < MAX_LINKS &&
-	    follow(path, parent, to))
+	    follow(f, path, to))
 		note(f, to, content, links + 1);
 }
 
@@ -230,7 +268,7 @@ static void note_parent(struct watch_folders *f, const char *path)
 
 void watch_folders_file(struct watch_folders *f, const char *path, bool link)
 {
-	char at[PATH_MAX], parent[PATH_MAX], to[PATH_MAX];
+	char at[PATH_MAX], to[PATH_MAX];
 	unsigned int links;
 
 	note_parent(f, path);
@@ -238,8 +276,7 @@ void watch_folders_file(struct watch_folders *f, const char *path, bool link)
 		return;
 	strcpy(at, path);
 	for (links = 0; links < MAX_LINKS; links++) {
-		parent_of(at, parent);
-		if (!follow(at, parent, to))
+		if (!follow(f, at, to))
 			break;
 		note_parent(f, to);
 		strcpy(at, to);
