@@ -64,6 +64,17 @@ static void note_record(int out, int version, int type, const void *buf,
 		longest_record = h[3] << 8 | h[4];
 }
 
+static void use_cert(SSL_CTX *ctx)
+{
+	char chain[256], key[256];
+
+	snprintf(chain, sizeof(chain), "%s.pem", opt.cert);
+	snprintf(key, sizeof(key), "%s.key", opt.cert);
+	if (SSL_CTX_use_certificate_chain_file(ctx, chain) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		die("%s: %s", opt.cert, ssl_reason());
+}
+
 static SSL_CTX *make_ctx(void)
 {
 	SSL_CTX *ctx = client_ctx(opt.ca);
@@ -80,6 +91,8 @@ static SSL_CTX *make_ctx(void)
 		memcpy(alpn + 1, opt.alpn, alpn[0]);
 		SSL_CTX_set_alpn_protos(ctx, alpn, alpn[0] + 1);
 	}
+	if (opt.cert)
+		use_cert(ctx);
 	if (opt.staple)
 		SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
 	if (opt.max_fragment)
@@ -329,6 +342,22 @@ static bool right_body(struct client *c, char hex[static SHA_HEX])
 	return !strcmp(opt.put ? c->http.text : hex, want);
 }
 
+/* As hexadecimal digits; "-" when nobody asks, or it has none. */
+static const char *exporter(SSL *ssl)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	static char text[65];
+	uint8_t key[32];
+
+	if (!opt.exporter ||
+	    SSL_export_keying_material(ssl, key, sizeof(key), label,
+				       strlen(label), (const uint8_t *)"", 0,
+				       1) != 1)
+		return "-";
+	OPENSSL_buf2hexstr_ex(text, sizeof(text), NULL, key, sizeof(key), '\0');
+	return text;
+}
+
 static void report(struct client *c, bool ok, const char *hex)
 {
 	SSL *s = c->ssl;
@@ -341,7 +370,7 @@ static void report(struct client *c, bool ok, const char *hex)
 		printf("label=%s ", opt.label);
 	printf("result=%s version=%s cipher=%s group=%s alpn=%.*s resumed=%d "
 	       "status=%d bytes=%zu sha256=%s staple=%s tickets=%d hint=%lu "
-	       "longest=%zu end=%s alert=%d hs_ms=%lld ms=%lld reason='%s'\n",
+	       "longest=%zu exporter=%s end=%s alert=%d hs_ms=%lld ms=%lld reason='%s'\n",
 	       ok ? "ok" : "fail", SSL_get_version(s),
 	       SSL_get_cipher_name(s) ? SSL_get_cipher_name(s) : "-",
 	       SSL_group_to_name(s, SSL_get_negotiated_group(s)) ?: "-",
@@ -349,7 +378,7 @@ static void report(struct client *c, bool ok, const char *hex)
 	       SSL_session_reused(s), c->http.status, c->http.body, hex,
 	       staple_verdict(s), tickets,
 	       session ? SSL_SESSION_get_ticket_lifetime_hint(session) : 0,
-	       longest_record, c->end ? c->end : "-", c->alert,
+	       longest_record, exporter(s), c->end ? c->end : "-", c->alert,
 	       (long long)c->hs_ms, (long long)(now_ms() - c->start_ms),
 	       ssl_reason());
 	if (opt.path)
@@ -374,6 +403,17 @@ static void close_kept(void)
 	}
 }
 
+/* In the way of all that TLS writes, so in the ClientHello's segment. */
+static void put_before(SSL *ssl)
+{
+	uint8_t bytes[512];
+	size_t n;
+
+	if (OPENSSL_hexstr2buf_ex(bytes, sizeof(bytes), &n, opt.before, '\0') != 1)
+		die("'%s': %s", opt.before, ssl_reason());
+	BIO_write(SSL_get_wbio(ssl), bytes, n);
+}
+
 /* One connection; @session is taken, and replaced by what it yields. */
 static bool run(SSL_CTX *ctx, SSL_SESSION **session)
 {
@@ -385,6 +425,8 @@ static bool run(SSL_CTX *ctx, SSL_SESSION **session)
 	c.fd = tcp_connect(opt.where, opt.timeout_ms);
 	c.ssl = client_ssl(ctx, opt.name);
 	SSL_set_app_data(c.ssl, &c);
+	if (opt.before)
+		put_before(c.ssl);
 	if (*session)
 		SSL_set_session(c.ssl, *session);
 	ok = handshake(&c);

@@ -19,11 +19,11 @@ make_client_pki() {
 	if {
 		client_ca "$d" root && client_ca "$d" other &&
 			client_ca "$d" inter root &&
-			client "$d" good root 1 &&
-			client "$d" below inter 1 &&
-			client "$d" expired root -1 &&
-			client "$d" revoked root 1 &&
-			client "$d" stranger other 1 &&
+			client_leaf "$d" good root 1 &&
+			client_leaf "$d" below inter 1 &&
+			client_leaf "$d" expired root -1 &&
+			client_leaf "$d" revoked root 1 &&
+			client_leaf "$d" stranger other 1 &&
 			client_crls "$d" && chmod -R a+rX "$d"
 	} >"$d/openssl.log" 2>&1; then
 		return
@@ -51,7 +51,7 @@ client_ca() { # DIR NAME [ISSUER]
 		END
 }
 
-client() { # DIR NAME ISSUER DAYS
+client_leaf() { # DIR NAME ISSUER DAYS
 	local d=$1 name=$2
 	client_key "$d" "$name" &&
 		openssl x509 -req -in "$d/$name.csr" -CA "$d/$3.pem" \

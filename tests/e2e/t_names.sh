@@ -3,6 +3,7 @@
 # Several certificates on a listener, as two clients of others see them: whose name
 # and whose key, what is particular to some, and which sessions go on.
 . "${0%/*}/tools.sh"
+host_only "certificates by name and key" || exit 0
 
 "$B/tests/certs" -t root -o "$DIR" own &&
 	"$B/tests/certs" -i "$DIR/own" -o "$DIR" first &&

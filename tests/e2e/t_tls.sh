@@ -3,6 +3,7 @@
 # What may be negotiated, as two clients of others see it; what consumers are told
 # about a connection on request; and the log of its secrets.
 . "${0%/*}/tools.sh"
+host_only "what may be negotiated" || exit 0
 
 request='GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
 mkfifo "$DIR/input"

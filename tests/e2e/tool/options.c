@@ -14,6 +14,8 @@ static const char usage[] =
 "usage: client [options] ADDRESS:PORT\n"
 "  --ca FILE          trust this CA only       --name NAME     SNI and check\n"
 "  --version 1.2|1.3  --cipher NAME  --groups LIST  --sigalgs LIST  --alpn NAME\n"
+"  --cert BASE        our certificate and chain, BASE.pem, with BASE.key\n"
+"  --before HEX       these bytes first, before the ClientHello\n"
 "  --get N            fetch N bytes (0)        --put N         upload N bytes\n"
 "  --path PATH        fetch this instead, print the body\n"
 "  --coalesce         request in the same segment as Finished\n"
@@ -22,6 +24,7 @@ static const char usage[] =
 "  --fin              FIN in the request's segment, no close_notify\n"
 "  --staple FILE      ask for a staple, compare with FILE (- : only ask)\n"
 "  --max-fragment 512|1024|2048|4096           --no-tickets\n"
+"  --exporter         tell the tls-exporter channel binding (RFC 9266)\n"
 "  --resume           once more with the session of the first connection\n"
 "  --close            end it ourselves, with close_notify\n"
 "  --cut              end it ourselves, with nothing but a FIN\n"
@@ -51,6 +54,7 @@ static const struct {
 	{TEXT, &opt.name},	   {TEXT, &opt.version},
 	{TEXT, &opt.cipher},	   {TEXT, &opt.groups},
 	{TEXT, &opt.sigalgs},	   {TEXT, &opt.alpn},
+	{TEXT, &opt.cert},	   {TEXT, &opt.before},
 	{TEXT, &opt.path},	   {TEXT, &opt.staple},
 	{SIZE, &opt.get},	   {SIZE, &opt.put},
 	{SIZE, &opt.pause},	   {NUMBER, &opt.max_fragment},
@@ -67,6 +71,8 @@ static const struct option options[] = {
 	{"groups", 1, NULL, 0},
 	{"sigalgs", 1, NULL, 0},
 	{"alpn", 1, NULL, 0},
+	{"cert", 1, NULL, 0},
+	{"before", 1, NULL, 0},
 	{"path", 1, NULL, 0},
 	{"staple", 1, NULL, 0},
 	{"get", 1, NULL, 0},
@@ -82,6 +88,7 @@ static const struct option options[] = {
 	{"keep", 0, &opt.end, KEEP},
 	{"fin", 0, &opt.fin, 1},
 	{"no-tickets", 0, &opt.no_tickets, 1},
+	{"exporter", 0, &opt.exporter, 1},
 	{"resume", 0, &opt.resume, 1},
 	{"wait", 0, &opt.wait, 1},
 	{"late", 0, &opt.late, 1},

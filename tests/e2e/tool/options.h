@@ -11,11 +11,11 @@ enum end_mode { BY_SERVER, CLOSE, CUT, KEEP };
 /* The flags and modes are ints because getopt_long() sets them. */
 struct options {
 	const char *label, *where, *ca, *name, *version, *cipher, *groups;
-	const char *sigalgs, *alpn, *path, *staple;
+	const char *sigalgs, *alpn, *cert, *before, *path, *staple;
 	size_t get, put, pause;
 	int mode, end;
 	int split_ms, timeout_ms, max_fragment;
-	int fin, resume, no_tickets, wait, late, batch;
+	int fin, resume, no_tickets, exporter, wait, late, batch;
 };
 extern struct options opt;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +12,9 @@
 #include <unistd.h>
 
 #include "ktls/ktls.h"
-#include "tool.h"
+#include "describe.h"
 #include "serve.h"
+#include "tool.h"
 
 enum state { HEAD, BODY, ANSWER, CLOSING, LINGER };
 
@@ -262,92 +261,6 @@ static void progress(struct conn *c)
 		watch(c, writes(c) ? EPOLLOUT : EPOLLIN);
 }
 
-static void address(const struct sockaddr_storage *ss, char *text, size_t size)
-{
-	const struct sockaddr_in6 *in6 = (const void *)ss;
-	const struct sockaddr_in *in = (const void *)ss;
-	char host[INET6_ADDRSTRLEN] = "-";
-
-	if (ss->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		snprintf(text, size, "%s:%d", host, ntohs(in->sin_port));
-	} else if (ss->ss_family == AF_UNSPEC) {
-		snprintf(text, size, "-");
-	} else {
-		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(text, size, "[%s]:%d", host, ntohs(in6->sin6_port));
-	}
-}
-
-#define BYTES(b) (int)(b).len, (b).len ? (const char *)(b).data : ""
-
-/* @text has room for the longest. */
-static const char *hex(struct ktls_bytes bytes, char *text)
-{
-	for (size_t i = 0; i < bytes.len; i++)
-		sprintf(text + 2 * i, "%02x", bytes.data[i]);
-	text[2 * bytes.len] = '\0';
-	return text;
-}
-
-/*
- * The client's certificate: "client=1", names with a comma behind each, its
- * SHA-256, and that of the whole, where it was told.
- */
-static void describe_client(char *text, size_t size, const struct ktls_info *i)
-{
-	char told[SHA_HEX], ours[SHA_HEX] = "", sans[1024];
-	size_t n = i->client_sans.len < sizeof(sans) ? i->client_sans.len :
-						       sizeof(sans) - 1;
-	EVP_MD_CTX *sha;
-
-	for (size_t k = 0; k < n; k++)
-		sans[k] = i->client_sans.data[k] ? i->client_sans.data[k] : ',';
-	sans[n] = '\0';
-	if (i->client_cert.len) {
-		sha = sha_new();
-		EVP_DigestUpdate(sha, i->client_cert.data, i->client_cert.len);
-		sha_hex(sha, ours);
-	}
-	snprintf(text, size,
-		 " client=%d client_cn=%.*s client_subject=%.*s client_sans=%s "
-		 "client_sha256=%s client_cert_sha256=%s", i->client_verified,
-		 BYTES(i->client_cn), BYTES(i->client_subject), sans,
-		 hex(i->client_sha256, told), ours);
-}
-
-static void describe(struct conn *c, const struct ktls_info *i)
-{
-	static const char *const modes[] = {
-		[KTLS_RELAY] = "relay",
-		[KTLS_KERNEL] = "ktls",
-		[KTLS_PLAIN] = "plain",
-	};
-	char peer[64], local[64], exporter[65], end_point[129];
-	struct timespec ts;
-	long long age_us;
-	int len;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	age_us = (ts.tv_sec * 1000000000LL + ts.tv_nsec -
-		  (long long)i->handoff_ns) /
-		 1000;
-	address(&i->peer, peer, sizeof(peer));
-	address(&i->local, local, sizeof(local));
-	len = snprintf(c->info, sizeof(c->info),
-		       "mode=%s peer=%s local=%s alpn=%.*s server_name=%.*s "
-		       "version=%.*s cipher=%.*s group=%.*s key_alg=%.*s "
-		       "cert_sig_alg=%.*s sig_scheme=%.*s resumed=%d "
-		       "age_us=%lld exporter=%s end_point=%s ja4=%.*s",
-		       modes[i->mode], peer, local,
-		       BYTES(i->alpn), BYTES(i->server_name), BYTES(i->version),
-		       BYTES(i->cipher), BYTES(i->group), BYTES(i->key_alg),
-		       BYTES(i->cert_sig_alg), BYTES(i->sig_scheme), i->resumed,
-		       age_us, hex(i->exporter, exporter),
-		       hex(i->end_point, end_point), BYTES(i->ja4));
-	describe_client(c->info + len, sizeof(c->info) - len, i);
-}
-
 /* The descriptor table is full: leave the queue alone until one is free. */
 static void on_full(void)
 {
@@ -377,7 +290,7 @@ static void on_queue(void)
 		return;
 	}
 	c->n = ++accepted;
-	describe(c, &info);
+	describe(&info, c->k.fd, c->info, sizeof(c->info));
 	printf("event=accept n=%d pid=%d %s\n", c->n, getpid(), c->info);
 	if (accepted == take)
 		raise(SIGKILL);
