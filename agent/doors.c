@@ -11,7 +11,7 @@
 /* How soon to listen again where somebody else does, just now. */
 #define RETRY_MS 1000
 
-enum door { DOOR_UNKNOWN, DOOR_OPEN, DOOR_SHUT };
+enum door { DOOR_UNKNOWN = 0, DOOR_OPEN, DOOR_SHUT };
 
 struct doors {
 	const struct config *config;
@@ -118,7 +118,6 @@ static int set_open(struct doors *d, size_t i)
 static int set_shut(struct doors *d, size_t i)
 {
 	const struct config_listener *l = &d->config->listeners[i];
-
 	int err = listener_shut(l, d->fds[i]);
 
 	if (err)
@@ -159,8 +158,10 @@ static int set_all(struct doors *d, enum door wanted)
 
 int doors_open(struct doors *d)
 {
-	int err = set_all(d, DOOR_OPEN);
+	int err;
 
+	memset(d->door, 0, d->config->n_listeners * sizeof(*d->door));
+	err = set_all(d, DOOR_OPEN);
 	/* One that cannot be opened changes nothing about the others. */
 	if (err)
 		return err;

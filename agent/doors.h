@@ -31,7 +31,8 @@ void doors_free(struct doors *doors);	/* takes NULL */
 
 /*
  * doors_open - from now on those listen that lead anywhere
- * Logs those that did not before. Returns 0, or, after logging it, -errno of
+ * Once more, when others have had the same sockets since. Logs those that did
+ * not listen before. Returns 0, or, after logging it, -errno of
  * listen(2) or listener_set_tcp(); none was shut then.
  */
 int doors_open(struct doors *doors);

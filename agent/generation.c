@@ -162,8 +162,11 @@ int generation_take_over(struct generation *g, struct generation *previous)
 		err = use_tickets(g);
 	if (!err)
 		err = move_control(g);
-	if (err)
+	if (err) {
+		if (previous)
+			doors_open(previous->doors);
 		return err;
+	}
 	update_routes(g, previous);
 	if (previous)
 		staples_take_over(g->staples, previous->staples);

@@ -146,6 +146,27 @@ Test(doors, are_shut_too_where_another_configuration_had_them_open,
 	doors_free(next);
 }
 
+static bool is_nobody_up(void *arg, unsigned int route)
+{
+	(void)arg;
+	(void)route;
+	return false;
+}
+
+Test(doors, are_as_they_were_when_another_configuration_cannot_be_had,
+     .init = start, .fini = stop)
+{
+	struct doors *next = doors_new(&config, fds, foreign, is_nobody_up, up);
+
+	up[FIRST] = true;
+	cr_assert_eq(doors_open(doors), 0);
+	cr_assert_eq(doors_open(next), 0);
+	all_answer(false, false, true, true);
+	cr_assert_eq(doors_open(doors), 0);
+	all_answer(true, true, true, true);
+	doors_free(next);
+}
+
 Test(doors, keep_the_port_and_try_again_when_somebody_else_listens,
      .init = start, .fini = stop)
 {
