@@ -121,13 +121,13 @@ static int ends_within(unsigned int ms)
 	return -1;
 }
 
-/* A client that has shaken hands. */
-/* Returns what SSL_connect() does. */
+/* In the place of the last client, whose socket stays. What SSL_connect() says. */
 static int try_to_dial(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	cr_assert_eq(connect(fd, (void *)&bound, sizeof(bound)), 0);
+	SSL_free(duo.client);
 	duo.client = SSL_new(duo.client_ctx);
 	SSL_set_fd(duo.client, fd);
 	SSL_set1_host(duo.client, "localhost");
