@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A folder that comes while we look is watched too late: once more, then. */
-#define MAX_LOOKS 3
-
 /* --- what counts ------------------------------------------------------------- */
 
 /* Returns false when out of memory. */
@@ -54,8 +51,8 @@ static bool add_all(struct watch_files *files, const struct config *config)
 	bool all = config->watch, ok = add_other(files, config->ticket_keys);
 	size_t i;
 
-	files->certs.certs = calloc(config->n_certs + 1,
-				    sizeof(*files->certs.certs));
+	files->certs.certs =
+		calloc(config->n_certs + 1, sizeof(*files->certs.certs));
 	ok = ok && files->certs.certs;
 	for (i = 0; ok && i < config->n_listeners; i++)
 		ok = add_client(files, &config->listeners[i].client, all);
@@ -118,7 +115,7 @@ static void look_at_cert(struct watch_look *look, struct watch_folders *folders,
 			look_at(look, folders, file->keys[i]);
 }
 
-static int look_once(const struct watch_files *files,
+int watch_files_look(const struct watch_files *files,
 		     struct watch_folders *folders, struct watch_look *look)
 {
 	size_t i;
@@ -127,7 +124,8 @@ static int look_once(const struct watch_files *files,
 	/* What is wrong with it who reads it all will say. */
 	cert_files_find(&files->certs, true, &look->found);
 	look->item = calloc(look->found.n * (CERT_FILES_KEYS + 1) +
-			    files->other.n + 1, sizeof(*look->item));
+				    files->other.n + 1,
+			    sizeof(*look->item));
 	if (!look->item) {
 		watch_look_fini(look);
 		return -ENOMEM;
@@ -141,18 +139,6 @@ static int look_once(const struct watch_files *files,
 		look_at(look, folders, files->other.text[i]);
 	watch_folders_end(folders);
 	return 0;
-}
-
-int watch_files_look(const struct watch_files *files,
-		     struct watch_folders *folders, struct watch_look *look)
-{
-	int err = look_once(files, folders, look), i;
-
-	for (i = 1; i < MAX_LOOKS && !err && folders->added; i++) {
-		watch_look_fini(look);
-		err = look_once(files, folders, look);
-	}
-	return err;
 }
 
 const char *watch_look_change(const struct watch_look *a,

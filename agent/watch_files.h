@@ -45,7 +45,8 @@ struct watch_look {
 
 /*
  * watch_files_look - what they are now
- * @folders: watches from now on what these files depend on
+ * @folders: watches from now on what these files depend on; where folders were
+ *           added, things may have changed before they were, so look again
  * Returns 0, or -ENOMEM with @look zeroes.
  */
 int watch_files_look(const struct watch_files *files,

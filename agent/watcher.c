@@ -38,16 +38,21 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void on_events(struct watch *watch)
+static void look_soon(struct watcher *w)
 {
-	struct watcher *w = (struct watcher *)watch;
 	uint64_t now = loop_now_ms();
 
-	if (!watch_folders_read(&w->folders))
-		return;
 	if (w->quiet_ms == UINT64_MAX)
 		w->first_ms = now;
 	w->quiet_ms = earlier(now + QUIET_MS, w->first_ms + QUIET_MAX_MS);
+}
+
+static void on_events(struct watch *watch)
+{
+	struct watcher *w = (struct watcher *)watch;
+
+	if (watch_folders_read(&w->folders))
+		look_soon(w);
 }
 
 struct watcher *watcher_new(void)
@@ -98,6 +103,8 @@ static bool look(struct watcher *w, struct watch_look *now)
 	int err = watch_files_look(&w->files, &w->folders, now);
 
 	note_error(w, err ? -err : w->folders.error);
+	if (w->folders.added)
+		look_soon(w);
 	return !err;
 }
 
@@ -166,11 +173,12 @@ static void plan_poll(struct watcher *w, uint64_t now_ms)
 bool watcher_tick(struct watcher *w, uint64_t now_ms)
 {
 	bool retry = now_ms >= w->retry_ms;
-	bool changed = earlier(w->quiet_ms, w->poll_ms) <= now_ms &&
-		       has_changed(w);
+	bool due = earlier(w->quiet_ms, w->poll_ms) <= now_ms;
+	bool changed;
 
 	if (w->quiet_ms <= now_ms)
 		w->quiet_ms = UINT64_MAX;
+	changed = due && has_changed(w);
 	if (retry || changed)
 		w->retry_ms = UINT64_MAX;
 	plan_poll(w, now_ms);
