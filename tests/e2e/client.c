@@ -422,6 +422,7 @@ static bool run(SSL_CTX *ctx, SSL_SESSION **session)
 	bool ok;
 
 	tickets = 0;
+	longest_record = 0;
 	c.fd = tcp_connect(opt.where, opt.timeout_ms);
 	c.ssl = client_ssl(ctx, opt.name);
 	SSL_set_app_data(c.ssl, &c);

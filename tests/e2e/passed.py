@@ -5,8 +5,8 @@
 Registers at QUEUE as handoff(7) says, without libktls, takes one connection
 after the other and performs its handshake. Answers each request with a line
 `passed by NAME`. On standard output: event=registered, and for each connection
-event=passed with mode, server_name and alpn as ktlsd told, and agreed, got (the
-name in the handshake) or error.
+event=passed with mode, server_name and alpn as ktlsd told, agreed and got (the
+name in the handshake) or error, and the socket's ulp.
 """
 import socket
 import ssl
@@ -15,6 +15,7 @@ import sys
 
 MAGIC = b"ktlsd-q\0"
 PLAIN = 2
+TCP_ULP = 31
 
 
 def register(path):
@@ -70,6 +71,7 @@ def main():
             return
         mode, name, alpn, has_ssl = parse(message)
         connection = socket.socket(fileno=fds[0])
+        ulp = connection.getsockopt(socket.IPPROTO_TCP, TCP_ULP, 16)
         connection.settimeout(20)
         try:
             result = serve(context, connection)
@@ -79,7 +81,7 @@ def main():
             connection.close()
         mode = "plain" if mode == PLAIN else mode
         print(f"event=passed mode={mode} server_name={name} alpn={alpn} "
-              f"ssl={has_ssl} {result}", flush=True)
+              f"ssl={has_ssl} {result} ulp={ulp.decode()}", flush=True)
 
 
 main()

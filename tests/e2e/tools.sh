@@ -90,7 +90,7 @@ read_batch() {
 			label=${line%% *}
 			label=${label#label=}
 			R[$label]=${line#* }
-		else
+		elif [ -n "$line" ]; then
 			BODY[${label:--}]=$line
 		fi
 	done
