@@ -57,8 +57,6 @@ static size_t fold(const char *name, uint8_t *to)
 {
 	size_t len = strlen(name), i;
 
-	if (len && name[len - 1] == '.')
-		len--;
 	if (len > NAME_MAX_LEN)
 		return 0;
 	for (i = 0; i < len; i++)

@@ -14,7 +14,9 @@ struct rules;
 
 /*
  * struct rules_client - borrowed
- * @server_name: any case, a dot at its end aside; "": none
+ * @server_name: in any case, without a dot at its end, which is not looked at
+ *               again: what certificates are chosen by must lead to the same
+ *               rules; "": none
  * @offered:     protocols in wire format (RFC 7301 3.1)
  * @protocol:    the name of the one that will be agreed on; none
  * @peer:        one that is neither IPv4 nor IPv6 comes from nowhere
