@@ -2,12 +2,11 @@
 /*
  * What listeners and certificates say of clients' certificates.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "agent/config_value.h"
-
-#define FINGERPRINT 64	/* hexadecimal digits of SHA-256 */
-#define MAX_CN 64	/* ub-common-name, RFC 5280 appendix A */
+#include "handshake/client.h"
 
 const char *const config_verify_words[] = {
 	[CONFIG_VERIFY_OFF] = "off",
@@ -17,96 +16,41 @@ const char *const config_verify_words[] = {
 };
 const char *const config_crl_expired_words[] = { "fail", "warn", NULL };
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyz" "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-static bool is_printable(const char *text)
-{
-	while (*text > ' ' && *text <= '~')
-		text++;
-	return !*text;
-}
-
-/* Where the path begins, or what there is in the place of one (RFC 3986 3). */
-static const char *behind_host(const char *uri, size_t scheme)
-{
-	const char *rest = uri + scheme + 1;
-
-	return strncmp(rest, "//", 2) ? rest :
-	       rest + 2 + strcspn(rest + 2, "/?#");
-}
-
-/*
- * A scheme, and something behind it. "*" stands for the rest, and only where a
- * part of the path begins, so that nobody can be called what the last part
- * before it goes on to. User names do not compare as the rest does.
- */
-static bool is_uri(const char *uri)
-{
-	size_t scheme = strspn(uri, LETTERS "0123456789+-.");
-	const char *star = strchr(uri, '*'), *path;
-
-	if (!*uri || !strchr(LETTERS, *uri) || uri[scheme] != ':' ||
-	    !uri[scheme + 1] || !is_printable(uri))
-		return false;
-	path = behind_host(uri, scheme);
-	if (memchr(uri, '@', path - uri))
-		return false;
-	return !star || (!star[1] && star > path &&
-			 (star[-1] == '/' || star[-1] == ':'));
-}
-
-static bool is_email(const char *address)
-{
-	const char *at = strrchr(address, '@');
-
-	return at && at > address && is_printable(address) &&
-	       !strchr(address, '*') && config_is_host_name(at + 1);
-}
-
-static bool is_cn(const char *name)
-{
-	return *name && strlen(name) <= 4 * MAX_CN && !strchr(name, '*');
-}
-
-static bool is_fingerprint(const char *digits)
-{
-	return strlen(digits) == FINGERPRINT &&
-	       strspn(digits, "0123456789abcdefABCDEF") == FINGERPRINT;
-}
-
-static const struct kind {
-	const char *name;	/* with its colon */
-	bool (*check)(const char *rest);
-	const char *expected;
+static const struct {
+	const char *prefix, *expected;
 } kinds[] = {
-	{ "dns:", config_is_name_pattern,
+	{ "dns:",
 	  "a host name such as dns:api.example.com or dns:*.example.com" },
-	{ "uri:", is_uri,
+	{ "uri:",
 	  "a URI such as uri:spiffe://example.com/api, or one that ends with "
 	  "/* for whatever follows" },
-	{ "email:", is_email, "an address such as email:ada@example.com" },
-	{ "cn:", is_cn, "a common name such as cn:Ada, without \"*\"" },
-	{ "spki-sha256:", is_fingerprint,
-	  "spki-sha256: and 64 hexadecimal digits" },
+	{ "email:", "an address such as email:ada@example.com" },
+	{ "cn:", "a common name such as cn:Ada, without \"*\"" },
+	{ "spki-sha256:", "spki-sha256: and 64 hexadecimal digits" },
 };
+
+static const char *expected_for(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < LENGTH(kinds); i++)
+		if (!strncmp(text, kinds[i].prefix, strlen(kinds[i].prefix)))
+			return kinds[i].expected;
+	return "dns:, uri:, email:, cn: or spki-sha256:, and a name";
+}
 
 char *config_allow(struct config_reader *r, const struct config_key *key,
 		   const yaml_node_t *node)
 {
-	static const char *const form =
-		"dns:, uri:, email:, cn: or spki-sha256:, and a name";
-	const char *text = config_text(r, key, node, form);
-	const struct kind *k = kinds;
+	const char *text = config_text(r, key, node, expected_for(""));
+	int err = text ? hs_client_check_allow(text) : -EINVAL;
 
-	if (!text)
-		return NULL;
-	while (k < kinds + LENGTH(kinds) &&
-	       strncmp(text, k->name, strlen(k->name)))
-		k++;
-	if (k < kinds + LENGTH(kinds) && k->check(text + strlen(k->name)))
+	if (!err)
 		return config_copy(r, text);
-	config_expected(r, key, node, "%s",
-			k < kinds + LENGTH(kinds) ? k->expected : form);
+	if (err == -ENOMEM)
+		r->no_memory = true;
+	else if (text)
+		config_expected(r, key, node, "%s", expected_for(text));
 	return NULL;
 }
 

@@ -16,8 +16,9 @@
 #define DIGEST 32
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define HOST_BYTES LOWER UPPER "0123456789-_."
-#define SCHEME_BYTES LOWER UPPER "0123456789+-."
+#define DIGITS "0123456789"
+#define HOST_BYTES LOWER UPPER DIGITS "-_."
+#define SCHEME_BYTES LOWER UPPER DIGITS "+-."
 
 struct hs_allow_entry {
 	const struct kind *kind;
@@ -32,16 +33,28 @@ struct kind {
 	bool (*fits)(const char *entry, const char *name);
 };
 
+static bool is_printable(const char *text)
+{
+	while (*text > ' ' && *text <= '~')
+		text++;
+	return !*text;
+}
+
+/* Addresses look like names, but certificates have them elsewhere. */
+static bool is_host(const char *host)
+{
+	const char *last = strrchr(host, '.');
+
+	last = last ? last + 1 : host;
+	return !host[strspn(host, HOST_BYTES)] && host[0] != '.' &&
+	       !strstr(host, "..") && last[strspn(last, DIGITS)];
+}
+
 static bool parse_dns(struct hs_allow_entry *entry)
 {
 	const char *host = entry->value;
-	size_t len;
 
-	if (!strncmp(host, "*.", 2))
-		host += 2;
-	len = strspn(host, HOST_BYTES);
-	return len && !host[len] && host[0] != '.' && host[len - 1] != '.' &&
-	       !strstr(host, "..");
+	return is_host(!strncmp(host, "*.", 2) ? host + 2 : host);
 }
 
 /* RFC 6125 6.4.3, the other way round: "*" is one label, and not none. */
@@ -75,11 +88,9 @@ static bool parse_uri(struct hs_allow_entry *entry)
 	size_t path = behind_host(uri);
 	size_t star = strcspn(uri, "*");
 
-	if (!isalpha((unsigned char)uri[0]) || uri[colon] != ':')
+	if (!isalpha((unsigned char)uri[0]) || uri[colon] != ':' ||
+	    !is_printable(uri))
 		return false;
-	for (const char *p = uri; *p; p++)
-		if (*p <= ' ' || *p > '~')
-			return false;
 	/* What stands before "@" would have to compare in another way. */
 	if (memchr(uri, '@', path) || !uri[colon + 1])
 		return false;
@@ -127,9 +138,9 @@ static bool fits_uri(const char *entry, const char *uri)
 static bool parse_email(struct hs_allow_entry *entry)
 {
 	const char *at = strrchr(entry->value, '@');
-	size_t len = at ? strspn(at + 1, HOST_BYTES) : 0;
 
-	return len && at > entry->value && !at[1 + len];
+	return at && at > entry->value && is_host(at + 1) &&
+	       is_printable(entry->value) && !strchr(entry->value, '*');
 }
 
 /* RFC 5280 7.5: the host without case */
@@ -142,9 +153,10 @@ static bool fits_email(const char *entry, const char *name)
 	       !memcmp(entry, name, local) && !strcasecmp(entry + local, at);
 }
 
+/* Who writes "*" means more than that name. */
 static bool parse_cn(struct hs_allow_entry *entry)
 {
-	return entry->value[0];
+	return entry->value[0] && !strchr(entry->value, '*');
 }
 
 static bool fits_cn(const char *entry, const char *name)

@@ -24,7 +24,7 @@ struct hs_client;
  * @allow:    "dns:api.example.com", "dns:*.example.com" (one label),
  *            "uri:spiffe://a/b", the same with "*" behind its last "/" or ":"
  *            (any tail, but none with "." or ".." as a segment), "email:…",
- *            "cn:…" (the first, exactly),
+ *            "cn:…" (the first, exactly), neither with "*",
  *            "spki-sha256:" and 64 hexadecimal digits. One must fit, or the
  *            client gets access_denied, HS_F_DENIED. None: all may come
  * Names compare as RFC 5280 7 says: without case in DNS names, hosts and schemes,
