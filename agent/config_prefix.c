@@ -9,12 +9,11 @@
 #include <string.h>
 
 #include "agent/config_value.h"
-
-#define V4_BITS 96	/* of ::ffff:0:0/96, where IPv4 is */
+#include "agent/prefix.h"
 
 /* @len bytes of @text; @bits: those before an address of its family */
-static int parse_address(const char *text, size_t len, uint8_t addr[static 16],
-			 unsigned int *bits)
+static int parse_address(const char *text, size_t len,
+			 uint8_t addr[static PREFIX_LEN], unsigned int *bits)
 {
 	char copy[INET6_ADDRSTRLEN];
 
@@ -25,7 +24,7 @@ static int parse_address(const char *text, size_t len, uint8_t addr[static 16],
 	*bits = 0;
 	if (strchr(copy, ':'))
 		return inet_pton(AF_INET6, copy, addr) == 1 ? 0 : -EINVAL;
-	*bits = V4_BITS;
+	*bits = PREFIX_V4_BITS;
 	memset(addr, 0, 10);
 	memset(addr + 10, 0xff, 2);
 	return inet_pton(AF_INET, copy, addr + 12) == 1 ? 0 : -EINVAL;
@@ -51,16 +50,11 @@ static int parse_prefix(const char *text, struct config_prefix *prefix,
 /* Clear what is behind the prefix; was anything set there? */
 static bool clear_rest(struct config_prefix *prefix)
 {
-	bool set = false;
-	unsigned int i;
-	uint8_t bit;
+	uint8_t before[PREFIX_LEN];
 
-	for (i = prefix->bits; i < 128; i++) {
-		bit = 0x80 >> i % 8;
-		set |= prefix->addr[i / 8] & bit;
-		prefix->addr[i / 8] &= ~bit;
-	}
-	return set;
+	memcpy(before, prefix->addr, PREFIX_LEN);
+	prefix_mask(prefix->addr, prefix->bits);
+	return memcmp(before, prefix->addr, PREFIX_LEN);
 }
 
 static void read_prefix(struct config_reader *r, const struct config_key *key,
