@@ -310,11 +310,13 @@ struct certs *certs_load(const struct config *config, unsigned int pairs,
 {
 	struct certs *certs = calloc(1, sizeof(*certs));
 
-	if (certs) {
-		certs->config = config;
-		certs->tickets = tickets;
+	if (!certs) {
+		log_error("event=start_failed error=\"out of memory\"");
+		return NULL;
 	}
-	if (certs && load_all(certs, pairs, previous))
+	certs->config = config;
+	certs->tickets = tickets;
+	if (load_all(certs, pairs, previous))
 		return certs;
 	certs_free(certs);
 	return NULL;

@@ -35,7 +35,7 @@ static const char *printable(const char *name)
 	static char text[256];
 	size_t i;
 
-	for (i = 0; name[i] && i < sizeof(text) - 1; i++)
+	for (i = 0; i < sizeof(text) - 1 && name[i]; i++)
 		text[i] = isgraph((unsigned char)name[i]) && name[i] != '"' ?
 			  name[i] : '?';
 	text[i] = '\0';

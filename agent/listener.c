@@ -122,7 +122,7 @@ void listener_close(const struct config_listener *config, int fd,
 static void log_address(const struct config_listener *config,
 			const char *route, int fd)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(addr);
 	char text[INET6_ADDRSTRLEN] = "?";
 	const struct sockaddr_in6 *in6 = (const void *)&addr;

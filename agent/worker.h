@@ -80,7 +80,8 @@ struct worker_setup {
 
 /*
  * worker_run - a worker's whole life, in its own process
- * It says when it is ready, and accepts once it is told to. Returns the process's exit status: 0 after an orderly stop.
+ * It says when it is ready, and accepts once it is told to. Returns the
+ * process's exit status: 0 after an orderly stop.
  */
 int worker_run(const struct worker_setup *setup);
 
