@@ -161,7 +161,7 @@ void conn_header_due(struct deadline *d)
 	struct conn *c = container_of(d, struct conn, deadline);
 
 	log_refused(c, METRIC_REFUSED_HEADER_LATE, "proxy_timeout",
-		    "accept_proxy's timeout is over");
+		    "no whole header came in time");
 	conn_cut(c);
 }
 

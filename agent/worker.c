@@ -162,11 +162,24 @@ static void on_broken(struct queue *q, uint64_t id)
 	channel_send(route->worker->channel, &msg, -1);
 }
 
-/* drain_timeout is over: nothing waits for a consumer, and no relay goes on. */
+/* Load balancers keep some ready that may never have a client. */
+static void give_up_headers(struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->config->n_listeners; i++)
+		deadline_run(&w->listeners[i].headers, UINT64_MAX);
+}
+
+/*
+ * drain_timeout is over: nothing waits for a consumer or a header, and no relay
+ * goes on.
+ */
 static void give_up(struct worker *w)
 {
 	unsigned int i;
 
+	give_up_headers(w);
 	for (i = 0; i < w->config->n_routes; i++)
 		queue_flush(&w->routes[i].queue, UINT64_MAX);
 	for (i = 0; i < w->slab.size; i++)

@@ -372,6 +372,28 @@ Test(worker, gives_up_a_silent_client_at_its_deadline_when_it_stops,
 	cr_assert_eq(metrics->value[METRIC_FAILED_TIMEOUT], 1);
 }
 
+static void start_behind_load_balancers(void)
+{
+	static struct config_prefix everybody;
+
+	listeners[0].accept_proxy = (struct config_accept_proxy){
+		.from = { &everybody, 1 }, .timeout_ms = 60000,
+	};
+	start();
+}
+
+Test(worker, waits_for_no_header_beyond_drain_timeout,
+     .init = start_behind_load_balancers, .fini = stop)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert_eq(connect(fd, (void *)&bound, sizeof(bound)), 0);
+	cr_assert(counted(METRIC_ACCEPTED, 1));
+	tell(CHANNEL_STOP, 0, -1);
+	cr_assert_eq(ends_within(5000), 0);
+	cr_assert_eq(metrics->value[METRIC_REFUSED_HEADER_LATE], 1);
+}
+
 static int connect_to_it(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
