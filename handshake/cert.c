@@ -340,14 +340,6 @@ struct hs_cert *hs_cert_read(const struct hs_cert_files *files, char *error,
 	return NULL;
 }
 
-struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
-			     char *error, size_t error_len)
-{
-	return hs_cert_read(&(struct hs_cert_files){
-		.chain = chain_file, .keys = &key_file, .n_keys = 1,
-	}, error, error_len);
-}
-
 struct hs_cert *hs_cert_get(struct hs_cert *cert)
 {
 	cert->refs++;

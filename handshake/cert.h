@@ -37,9 +37,6 @@ struct hs_cert_files {
  */
 struct hs_cert *hs_cert_read(const struct hs_cert_files *files, char *error,
 			     size_t error_len);
-/* hs_cert_load - the same of one key without a passphrase */
-struct hs_cert *hs_cert_load(const char *chain_file, const char *key_file,
-			     char *error, size_t error_len);
 /* hs_cert_key_file - which one its key was in; lives as long as @cert */
 const char *hs_cert_key_file(const struct hs_cert *cert);
 

@@ -94,7 +94,7 @@ static void prepare(size_t n)
 	config.stapler_uid = geteuid() ? geteuid() : CASE_NOBODY;
 	config.stapler_gid = geteuid() ? getegid() : CASE_NOBODY;
 	for (i = 0; i < 2; i++) {
-		certs_cert[i] = hs_cert_load(pki.chain, pki.key, error,
+		certs_cert[i] = cert_of_pair(pki.chain, pki.key, error,
 					     sizeof(error));
 		cr_assert(certs_cert[i], "%s", error);
 	}

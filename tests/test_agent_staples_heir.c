@@ -70,7 +70,7 @@ static void prepare(struct side *side, const char *which)
 		struct pki *p = &pki[which[i] - '0'];
 		struct certs_slot *slot = &side->slots[i];
 
-		side->cert[i] = hs_cert_load(p->chain, p->key, error,
+		side->cert[i] = cert_of_pair(p->chain, p->key, error,
 					     sizeof(error));
 		cr_assert(side->cert[i], "%s", error);
 		side->files[i] = (struct cert_file){ .entry = (unsigned int)i,

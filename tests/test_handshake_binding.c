@@ -234,9 +234,9 @@ Test(binding, the_end_point_is_of_the_certificate_that_was_sent)
 
 	duo_init(&d, "P-256");
 	pki_make(&rsa, "RSA", 30);
-	other = hs_cert_load(rsa.chain, rsa.key, error, sizeof(error));
+	other = cert_of_pair(rsa.chain, rsa.key, error, sizeof(error));
 	cr_assert(other, "%s", error);
-	d.cert = hs_cert_load(d.pki.chain, d.pki.key, error, sizeof(error));
+	d.cert = cert_of_pair(d.pki.chain, d.pki.key, error, sizeof(error));
 	sites[0] = (struct hs_site){ .cert = d.cert };
 	sites[1] = (struct hs_site){ .cert = other };
 	d.config.sites = sites;

@@ -24,7 +24,7 @@ Test(cert, refuses_a_key_of_another_certificate)
 
 		duo_init(&d, "P-256");
 		write_key(&d.pki, types[i]);
-		cr_expect_null(hs_cert_load(d.pki.chain, d.pki.key, error,
+		cr_expect_null(cert_of_pair(d.pki.chain, d.pki.key, error,
 					    sizeof(error)));
 		cr_expect(strstr(error, d.pki.key) == error, "%s", error);
 		cr_expect(strstr(error, "the key does not match the "
@@ -175,7 +175,7 @@ Test(cert, tells_issuers_of_one_name_by_their_signatures)
 	hs_cert_free(d.cert);
 	d.ctx = NULL;
 	write_all(d.pki.chain, (X509 *[3]){ leaf, twin, ca });
-	d.cert = hs_cert_load(d.pki.chain, d.pki.key, error, sizeof(error));
+	d.cert = cert_of_pair(d.pki.chain, d.pki.key, error, sizeof(error));
 	cr_assert(d.cert, "%s", error);
 	got = parse(hs_cert_issuer(d.cert, 0));
 	cr_expect(got && !X509_cmp(got, ca));
@@ -240,9 +240,9 @@ Test(cert, chains_with_a_ca_in_common_share_it)
 
 	for (size_t i = 0; i < COUNT(certs); i++) {
 		pki_make(&pki, "P-256", 30);
-		certs[i] = hs_cert_load(pki.chain, pki.key, error,
+		certs[i] = cert_of_pair(pki.chain, pki.key, error,
 					sizeof(error));
-		again[i] = hs_cert_load(pki.chain, pki.key, error,
+		again[i] = cert_of_pair(pki.chain, pki.key, error,
 					sizeof(error));
 		pki_remove(&pki);
 		cr_assert(certs[i] && again[i], "%s", error);

@@ -53,7 +53,7 @@ static struct hs_cert *load(const char *type, const char *names)
 	struct pki pki;
 
 	pki_make_for(&pki, type, "x", names, 30);
-	cert = hs_cert_load(pki.chain, pki.key, error, sizeof(error));
+	cert = cert_of_pair(pki.chain, pki.key, error, sizeof(error));
 	cr_assert(cert, "%s", error);
 	pki_remove(&pki);
 	return cert;

@@ -37,7 +37,7 @@ static void start(void)
 
 		pki_make_for(&pki, offers[i].type, offers[i].common,
 			     offers[i].alternative, 30);
-		certs[i] = hs_cert_load(pki.chain, pki.key, error,
+		certs[i] = cert_of_pair(pki.chain, pki.key, error,
 					sizeof(error));
 		cr_assert(certs[i], "%s", error);
 		staple_set(certs[i], 0, number, &always);
@@ -266,7 +266,7 @@ Test(names, a_key_too_short_for_the_library_is_refused_before_serving)
 	duo_ctx(&duo);
 	pki_write(&pki, leaf, ca, key);
 	both[0].cert = duo.cert;
-	both[1].cert = hs_cert_load(pki.chain, pki.key, error, sizeof(error));
+	both[1].cert = cert_of_pair(pki.chain, pki.key, error, sizeof(error));
 	cr_assert(both[1].cert, "%s", error);
 	duo.config.sites = both;
 	duo.config.n_sites = 2;

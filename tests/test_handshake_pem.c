@@ -117,7 +117,7 @@ Test(pem, each_fault_is_one_sentence_that_names_the_file)
 
 		duo_init(&d, "P-256");
 		cases[i].spoil(&d.pki);
-		cr_expect_null(hs_cert_load(d.pki.chain, d.pki.key, error,
+		cr_expect_null(cert_of_pair(d.pki.chain, d.pki.key, error,
 					    sizeof(error)), "case %zu", i);
 		cr_expect(strstr(error, cases[i].file) &&
 				  strstr(error, d.pki.dir) == error,
@@ -137,7 +137,7 @@ Test(pem, a_short_buffer_cuts_the_sentence)
 
 	duo_init(&d, "P-256");
 	no_chain(&d.pki);
-	cr_assert_null(hs_cert_load(d.pki.chain, d.pki.key, error,
+	cr_assert_null(cert_of_pair(d.pki.chain, d.pki.key, error,
 				    sizeof(error)));
 	cr_assert_str_eq(error, "/tmp/te");
 	duo_fini(&d);
@@ -210,7 +210,7 @@ Test(pem, one_key_says_nothing_about_the_next)
 		if (keys[i].spoil)
 			keys[i].spoil(&d.pki);
 		/* That it is the certificate's key is checked there. */
-		cert = hs_cert_load(d.pki.chain, d.pki.key, error,
+		cert = cert_of_pair(d.pki.chain, d.pki.key, error,
 				    sizeof(error));
 		cr_expect_eq(!!cert, keys[i].good, "key %zu: %s", i, error);
 		cr_expect_eq(ERR_peek_error(), 0, "key %zu", i);

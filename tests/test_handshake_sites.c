@@ -34,7 +34,7 @@ static struct hs_cert *load(size_t i)
 	struct pki pki;
 
 	pki_make_for(&pki, offers[i].type, "x", offers[i].names, 30);
-	cert = hs_cert_load(pki.chain, pki.key, error, sizeof(error));
+	cert = cert_of_pair(pki.chain, pki.key, error, sizeof(error));
 	cr_assert(cert, "%s", error);
 	staple_set(cert, 0, number, &always);
 	pki_remove(&pki);

@@ -79,8 +79,12 @@ static const char *path_of(const char *name)
 
 static struct hs_cert *make_site_cert(const char *name)
 {
+	const char *pem = path_of("pem");
+	const struct hs_cert_files files = {
+		.chain = pem, .keys = &pem, .n_keys = 1,
+	};
 	X509 *cert = make_cert(name, ca);
-	FILE *f = fopen(path_of("pem"), "w");
+	FILE *f = fopen(pem, "w");
 	struct hs_cert *loaded;
 	char error[256];
 
@@ -88,10 +92,9 @@ static struct hs_cert *make_site_cert(const char *name)
 	     PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL));
 	fclose(f);
 	X509_free(cert);
-	loaded = hs_cert_load(path_of("pem"), path_of("pem"), error,
-			      sizeof(error));
+	loaded = hs_cert_read(&files, error, sizeof(error));
 	need(loaded);
-	unlink(path_of("pem"));
+	unlink(pem);
 	return loaded;
 }
 
