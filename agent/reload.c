@@ -374,6 +374,6 @@ void reload_print_metrics(const struct reload *r, FILE *out)
 	print_gauge("workers", r->serving ?
 		    workers_count(r->serving->workers) : 0, out);
 	print_gauge("workers_draining", n, out);
-	print_gauge("last_reload_seconds", r->last, out);
+	print_gauge("last_reload_timestamp_seconds", r->last, out);
 	print_gauge("last_reload_failed", r->failed, out);
 }
