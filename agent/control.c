@@ -223,7 +223,7 @@ int control_listen(const char *path, char *error, size_t error_len)
 	return local_listen(path, SOCK_STREAM, &access, error, error_len);
 }
 
-struct control *control_open(const char *path, int loop,
+struct control *control_open(const char *path, int fd, int loop,
 			     const struct control_command *commands, void *arg,
 			     char *error, size_t error_len)
 {
@@ -231,7 +231,8 @@ struct control *control_open(const char *path, int loop,
 
 	if (!control)
 		return NULL;
-	control->watch.fd = control_listen(path, error, error_len);
+	control->watch.fd = fd < 0 ? control_listen(path, error, error_len) :
+				     fd;
 	if (control->watch.fd < 0) {
 		free(control);
 		return NULL;
@@ -250,13 +251,44 @@ const char *control_path(const struct control *control)
 	return control->path ? control->path : "";
 }
 
-static void leave_path(struct control *control)
+static void leave_path(struct control *control, bool keep_file)
 {
+	if (control->watch.fd < 0)
+		return;
 	loop_remove(control->loop, &control->watch);
 	close(control->watch.fd);
-	if (control->path)
+	control->watch.fd = -1;
+	if (control->path && !keep_file)
 		unlink(control->path);
 	free(control->path);
+	control->path = NULL;
+}
+
+void control_leave(struct control *control, bool taken)
+{
+	struct client *client, *next;
+
+	for (client = control->clients; client; client = next) {
+		next = client->next;
+		if (client->watch.ready == on_request)
+			free_client(client);
+	}
+	leave_path(control, taken);
+}
+
+void control_pause(struct control *control)
+{
+	loop_remove(control->loop, &control->watch);
+}
+
+void control_resume(struct control *control)
+{
+	loop_add(control->loop, &control->watch);
+}
+
+int control_fd(const struct control *control)
+{
+	return control->watch.fd;
 }
 
 int control_move(struct control *control, const char *path, int fd)
@@ -265,7 +297,7 @@ int control_move(struct control *control, const char *path, int fd)
 
 	if (!copy)
 		return -ENOMEM;
-	leave_path(control);
+	leave_path(control, false);
 	control->path = copy;
 	control->watch.fd = fd;
 	loop_add(control->loop, &control->watch);
@@ -278,6 +310,6 @@ void control_close(struct control *control)
 		return;
 	while (control->clients)
 		free_client(control->clients);
-	leave_path(control);
+	leave_path(control, false);
 	free(control);
 }

@@ -33,10 +33,11 @@ struct control;
 
 /*
  * control_open - listen at @path, for ktlsd's user and root, nobody else
+ * @fd:       a socket that does, taken; or -1
  * @commands: ends with an empty one; borrowed
  * Returns NULL with a sentence in @error.
  */
-struct control *control_open(const char *path, int loop,
+struct control *control_open(const char *path, int fd, int loop,
 			     const struct control_command *commands, void *arg,
 			     char *error, size_t error_len);
 /* Ends the connections of its clients too. Takes NULL. */
@@ -56,6 +57,19 @@ const char *control_path(const struct control *control);
  * done nothing.
  */
 int control_move(struct control *control, const char *path, int fd);
+
+/*
+ * When another process takes this one's place: control_pause() accepts no more
+ * clients, until control_resume(), or control_leave(), which ends listening for
+ * good. Clients that wait for an answer get it in any case; others, at the end, do
+ * not.
+ */
+void control_pause(struct control *control);
+void control_resume(struct control *control);
+/* @taken: somebody else goes on with the socket, so its file stays */
+void control_leave(struct control *control, bool taken);
+/* control_fd - the socket; -1: it was left */
+int control_fd(const struct control *control);
 
 /* control_answer - to all those whose command's later() returned @ticket */
 void control_answer(struct control *control, uint64_t ticket,

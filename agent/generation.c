@@ -168,8 +168,7 @@ int generation_take_over(struct generation *g, struct generation *previous)
 		return err;
 	}
 	update_routes(g, previous);
-	if (previous)
-		staples_take_over(g->staples, previous->staples);
+	staples_take_over(g->staples, previous ? previous->staples : NULL);
 	workers_tickets(g->workers);
 	workers_accept(g->workers);
 	if (previous)

@@ -112,9 +112,11 @@ static int open_routes(struct generation *g, const struct generation *previous)
 
 		g->routes[i] = generation_find_route(previous, r->handoff);
 		if (!g->routes[i])
-			g->routes[i] = route_open(r, g->host->loop,
-						  &g->host->routes, error,
-						  sizeof(error));
+			g->routes[i] = route_open(r,
+				inherit_path(&g->host->inherit, INHERIT_ROUTE,
+					     r->handoff),
+				g->host->loop, &g->host->routes, error,
+				sizeof(error));
 		if (g->routes[i])
 			continue;
 		log_error("event=route_failed at=%s:%u:%u route=%s "

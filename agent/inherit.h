@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Listening sockets that this process did not make: given to it by a service
- * manager (sd_listen_fds(3)), or by the master whose place it takes. Each goes to
- * the one place in the configuration that has its address.
+ * manager (sd_listen_fds(3)), or by the master whose place it takes. Each goes
+ * to the one place in the configuration that has its address.
  */
 #ifndef AGENT_INHERIT_H
 #define AGENT_INHERIT_H
@@ -19,8 +19,8 @@ enum inherit_kind { INHERIT_LISTENER, INHERIT_ROUTE, INHERIT_CONTROL };
  * struct inherit_socket
  * @number:  the giver's, among those of this kind
  * @fd:      -1 once taken
- * @addr:    what it was bound to: a port of 0 stays 0; of a route and of control
- *           a path
+ * @addr:    what it was bound to: a port of 0 stays 0; of a route and of
+ *           control a path
  * @foreign: stays its giver's: it is not shut, nor is its file removed
  */
 struct inherit_socket {

@@ -152,7 +152,10 @@ static int open_control(struct master *m, const char *path)
 	};
 	char error[256] = "out of memory";
 
-	m->host.control = control_open(path, m->host.loop, commands, m, error,
+	m->host.control = control_open(path,
+				       inherit_path(&m->host.inherit,
+						    INHERIT_CONTROL, path),
+				       m->host.loop, commands, m, error,
 				       sizeof(error));
 	if (m->host.control)
 		return 0;

@@ -15,38 +15,15 @@
 #include "ktls/descriptors.h"
 #include "local.h"
 #include "log.h"
-#include "route_queue.h"
+#include "route_parts.h"
 
 /* After a start, registrations wait so long for one that brings a queue. */
 #define GRACE_MS 1000
-/* A consumer that connects must have said hello by then. */
-#define HELLO_MS 5000
 /* Registrations per route at a time. */
 #define REGISTRATIONS_MAX 256
-enum registration_state { REG_HELLO, REG_WAITS, REG_LIVE };
-
-struct registration {
-	struct watch watch;
-	struct registration *next;
-	struct route *route;
-	struct route_queue *queue;
-	enum registration_state state;
-	uint64_t due_ms;	/* of HELLO and WAITS */
-	struct ucred peer;
-};
-
-struct route {
-	struct watch watch;
-	const struct config_route *config;
-	int loop;
-	struct route_queues queues;
-	struct registration *registrations;
-	unsigned int n_registrations;
-	uint64_t grace_until_ms, tend_ms;
-};
 
 /* Who sends where has changed, and idle queues want to be looked after. */
-static void choose_queues(struct route *route)
+void route_choose(struct route *route)
 {
 	route_queues_choose(&route->queues);
 	route->tend_ms = 0;
@@ -58,7 +35,7 @@ static void count_live(struct route *route, bool more)
 	const struct route_events *events = route->queues.events;
 
 	route->n_registrations += more ? 1 : -1;
-	choose_queues(route);
+	route_choose(route);
 	if (route->n_registrations == (more ? 1 : 0))
 		events->live(events->arg, route, more);
 }
@@ -121,12 +98,20 @@ static void go_live(struct registration *r, struct route_queue *q,
 	count_live(route, true);
 }
 
+struct route_queue *route_make_queue(struct route *route)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return NULL;
+	return route_queue_new(&route->queues, pair[0], pair[1]);
+}
+
 /* A registration that brings no queue gets the route's, or a new one. */
 static void give_queue(struct registration *r)
 {
 	struct route *route = r->route;
 	struct route_queue *q = route_queue_live(&route->queues);
-	int pair[2];
 
 	if (!q)
 		q = route_queue_idle(&route->queues);
@@ -135,8 +120,8 @@ static void give_queue(struct registration *r)
 		r->due_ms = route->grace_until_ms;
 		return;
 	}
-	if (!q && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		q = route_queue_new(&route->queues, pair[0], pair[1]);
+	if (!q)
+		q = route_make_queue(route);
 	if (q)
 		go_live(r, q, false);
 	else
@@ -290,24 +275,32 @@ static void make_room(struct registration *newest)
 		refuse(newest, KTLS_REG_ERROR, "too many registrations");
 }
 
+struct registration *route_registration(struct route *route, int fd)
+{
+	struct registration *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		close(fd);
+		return NULL;
+	}
+	r->watch = (struct watch){ .fd = fd, .ready = on_registration };
+	r->route = route;
+	r->due_ms = loop_now_ms() + ROUTE_HELLO_MS;
+	r->next = route->registrations;
+	route->registrations = r;
+	loop_add(route->loop, &r->watch);
+	return r;
+}
+
 static void on_connect(struct watch *w)
 {
 	struct route *route = (struct route *)w;
 	int fd = local_accept(w->fd);
-	struct registration *r = fd < 0 ? NULL : calloc(1, sizeof(*r));
+	struct registration *r = fd < 0 ? NULL : route_registration(route, fd);
 	socklen_t len = sizeof(r->peer);
 
-	if (!r) {
-		if (fd >= 0)
-			close(fd);
+	if (!r)
 		return;
-	}
-	r->watch = (struct watch){ .fd = fd, .ready = on_registration };
-	r->route = route;
-	r->due_ms = loop_now_ms() + HELLO_MS;
-	r->next = route->registrations;
-	route->registrations = r;
-	loop_add(route->loop, &r->watch);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &r->peer, &len))
 		r->peer.uid = (uid_t)-1;
 	make_room(r);
@@ -330,6 +323,8 @@ uint64_t route_tick(struct route *route, uint64_t now_ms)
 	struct registration *r, *next;
 	uint64_t due = UINT64_MAX, tend;
 
+	if (route->paused)
+		return UINT64_MAX;
 	for (r = route->registrations; r; r = next) {
 		next = r->next;
 		if (r->state == REG_LIVE)
@@ -405,14 +400,33 @@ void route_update(struct route *route, const struct config_route *config)
 	route_queues_update(&route->queues, config);
 }
 
-struct route *route_open(const struct config_route *config, int loop,
+/* A socket that listens at the path, perhaps with another's owner and mode. */
+static int have_socket(const struct config_route *config, int fd, char *error,
+		       size_t error_len)
+{
+	struct local_access access = access_of(config);
+	int err;
+
+	if (fd < 0)
+		return local_listen(config->handoff, SOCK_SEQPACKET, &access,
+				    error, error_len);
+	err = local_admit(config->handoff, &access);
+	if (!err)
+		return fd;
+	snprintf(error, error_len, "%s: %s", config->handoff, strerror(-err));
+	close(fd);
+	return err;
+}
+
+struct route *route_open(const struct config_route *config, int fd, int loop,
 			 const struct route_events *events, char *error,
 			 size_t error_len)
 {
-	struct local_access access = access_of(config);
 	struct route *route = calloc(1, sizeof(*route));
 
 	if (!route) {
+		if (fd >= 0)
+			close(fd);
 		snprintf(error, error_len, "out of memory");
 		return NULL;
 	}
@@ -423,8 +437,7 @@ struct route *route_open(const struct config_route *config, int loop,
 	route->queues.config = config;
 	route->queues.events = events;
 	route->grace_until_ms = loop_now_ms() + GRACE_MS;
-	route->watch.fd = local_listen(config->handoff, SOCK_SEQPACKET,
-				       &access, error, error_len);
+	route->watch.fd = have_socket(config, fd, error, error_len);
 	if (route->watch.fd < 0) {
 		free(route);
 		return NULL;

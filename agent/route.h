@@ -14,6 +14,7 @@
 #include "config.h"
 #include "loop.h"
 #include "metrics.h"
+#include "upgrade_state.h"
 
 struct route;
 
@@ -35,10 +36,11 @@ struct route_events {
 
 /*
  * route_open - listen for consumers
+ * @fd:     a socket that listens at its path already, taken; or -1
  * @config: borrowed until route_update() or route_close()
  * Returns NULL with a sentence in @error.
  */
-struct route *route_open(const struct config_route *config, int loop,
+struct route *route_open(const struct config_route *config, int fd, int loop,
 			 const struct route_events *events, char *error,
 			 size_t error_len);
 /*
@@ -72,6 +74,29 @@ void route_broken(struct route *route, uint64_t id);
  * Returns when to be called again, in loop_now_ms() terms, or UINT64_MAX.
  */
 uint64_t route_tick(struct route *route, uint64_t now_ms);
+
+/*
+ * When another process takes this one's place:
+ * route_pause  - hear nobody, until
+ * route_resume - go on as before, or
+ * route_leave  - be done with it, which its consumers do not notice; free it
+ * route_give   - write of a paused one all that there is
+ */
+void route_pause(struct route *route);
+void route_resume(struct route *route);
+void route_leave(struct route *route);
+void route_give(struct route *route, uint32_t number, struct upgrade_writer *w);
+
+/*
+ * In that process, after route_open(): route_take_queue() for its queues,
+ * route_take_registration() for its registrations, and route_taken(). The
+ * descriptors are taken, also on failure: -ENOMEM, or -EBADMSG: there is no such
+ * queue.
+ */
+int route_take_queue(struct route *route, int read_fd, int write_fd);
+int route_take_registration(struct route *route,
+			    const struct upgrade_record *record, int fd);
+void route_taken(struct route *route);
 
 /* Consumers registered now. */
 unsigned int route_registrations(const struct route *route);

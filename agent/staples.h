@@ -13,6 +13,7 @@
 #include "certs.h"
 #include "delivery.h"
 #include "metrics.h"
+#include "upgrade_state.h"
 
 struct staples;
 
@@ -54,11 +55,23 @@ struct staples *staples_new(const struct staples_setup *setup,
 void staples_free(struct staples *staples);	/* takes NULL */
 
 /*
- * staples_take_over - take @previous' place, that of staples_new()
+ * staples_take_over - take @previous' place, that of staples_new(), or NULL
  * With its stapler, and what that found since, which is said with
  * setup->changed; or else that stapler is stopped. @previous counts no more.
  */
 void staples_take_over(struct staples *staples, struct staples *previous);
+
+/*
+ * When another process takes this one's place: staples_give() writes what is
+ * known; there staples_take() is told each record of it, before the first tick,
+ * and then staples_taken(): where all is known now, the stapler waits for
+ * staples_take_over(), whose @previous is NULL. Returns -ENOMEM, or 0, also for a
+ * certificate that is not there.
+ */
+void staples_give(const struct staples *staples, struct upgrade_writer *w);
+int staples_take(struct staples *staples, const struct upgrade_record *record,
+		 const uint8_t *der);
+void staples_taken(struct staples *staples);
 
 /* What workers are to have, by slot; lives as long as @staples. */
 const struct delivery_list *staples_list(const struct staples *staples);

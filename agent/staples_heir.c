@@ -66,18 +66,15 @@ static struct hs_cert *cert_of(const struct staples *s, size_t i)
 	return s->setup.certs->cert[s->list.item[i].cert];
 }
 
-/* The response that is held there; a certificate that is the same has it. */
-static int take_response(struct staples *s, size_t i,
-			 const struct staples *previous, size_t j)
+/* @known: the certificate has it already */
+static int hold(struct staples *s, size_t i, const struct delivery_item *from,
+		bool known)
 {
-	const struct delivery_item *from = &previous->list.item[j];
 	struct delivery_item *item = &s->list.item[i];
 	uint8_t *copy = malloc(from->der.len + 1);
-	struct hs_cert *cert = cert_of(s, i);
 
-	if (!copy || (cert != cert_of(previous, j) &&
-		      hs_cert_set_staple(cert, item->depth, from->der,
-					 &from->times))) {
+	if (!copy || (!known && hs_cert_set_staple(cert_of(s, i), item->depth,
+						   from->der, &from->times))) {
 		free(copy);
 		return -ENOMEM;
 	}
@@ -87,6 +84,14 @@ static int take_response(struct staples *s, size_t i,
 	item->times = from->times;
 	item->generation = from->generation;
 	return 0;
+}
+
+/* The response that is held there. */
+static int take_response(struct staples *s, size_t i,
+			 const struct staples *previous, size_t j)
+{
+	return hold(s, i, &previous->list.item[j],
+		    cert_of(s, i) == cert_of(previous, j));
 }
 
 /* The texts may get lost. */
@@ -204,6 +209,10 @@ void staples_take_over(struct staples *s, struct staples *previous)
 {
 	size_t i;
 
+	if (!previous) {
+		s->follows = false;
+		return;
+	}
 	for (i = 0; i < FETCH_RESULTS; i++)
 		s->failures[i] += previous->failures[i];
 	if (s->follows) {
@@ -211,4 +220,74 @@ void staples_take_over(struct staples *s, struct staples *previous)
 		take_stapler(s, previous);
 	}
 	staples_stop(previous);
+}
+
+/* --- another process ------------------------------------------------------- */
+
+static void give(const struct staples *s, size_t i, struct upgrade_writer *w)
+{
+	const struct delivery_item *item = &s->list.item[i];
+	struct upgrade_record record = {
+		.type = UPGRADE_STAPLE,
+		.flags = s->staple[i].revoked ? UPGRADE_REVOKED : 0,
+		.data_len = (uint32_t)item->der.len,
+		.staple = {
+			.this_update = item->times.this_update,
+			.next_update = item->times.next_update,
+		},
+	};
+
+	memcpy(record.staple.fingerprint, s->staple[i].fingerprint,
+	       OCSP_FINGERPRINT_LEN);
+	upgrade_write(w, &record, NULL, item->der.len ?
+		      (const void *)item->der.data : "");
+}
+
+void staples_give(const struct staples *s, struct upgrade_writer *w)
+{
+	size_t i;
+
+	for (i = 0; i < s->list.n; i++)
+		give(s, i, w);
+}
+
+/* As a rule they come in our order. Returns list.n when it is none of ours. */
+static size_t find(const struct staples *s, const uint8_t *fingerprint)
+{
+	size_t n = s->list.n, i, at;
+
+	for (i = 0; i < n; i++) {
+		at = (s->turn + i) % n;
+		if (!s->staple[at].settled &&
+		    !memcmp(s->staple[at].fingerprint, fingerprint,
+			    OCSP_FINGERPRINT_LEN))
+			return at;
+	}
+	return n;
+}
+
+int staples_take(struct staples *s, const struct upgrade_record *record,
+		 const uint8_t *der)
+{
+	const struct ocsp_times times = { record->staple.this_update,
+					  record->staple.next_update };
+	const struct delivery_item from = {
+		.der = { der, record->data_len },
+		.times = times,
+		.generation = 1,
+	};
+	size_t i = find(s, record->staple.fingerprint);
+
+	if (i == s->list.n)
+		return 0;
+	s->turn = i + 1;
+	s->staple[i].settled = true;
+	s->staple[i].revoked = record->flags & UPGRADE_REVOKED;
+	s->n_unsettled--;
+	return record->data_len ? hold(s, i, &from, false) : 0;
+}
+
+void staples_taken(struct staples *s)
+{
+	s->follows = s->loaded = !s->n_unsettled;
 }

@@ -58,6 +58,7 @@ struct staples {
 	struct state_dir folder;
 
 	bool follows;			/* the stapler is still previous' */
+	size_t turn;			/* where the next record may belong */
 	bool talking;			/* its socket is open and in order */
 	bool stopping;
 	bool renewing;			/* it is to end for the next one */

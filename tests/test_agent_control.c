@@ -54,7 +54,7 @@ static void start(void)
 	case_make_dir(dir);
 	snprintf(path, sizeof(path), "%s/control.sock", dir);
 	loop = loop_new();
-	control = control_open(path, loop, commands, (void *)"seven", error,
+	control = control_open(path, -1, loop, commands, (void *)"seven", error,
 			       sizeof(error));
 	cr_assert(control, "%s", error);
 }
@@ -326,4 +326,34 @@ Test(control, moves_to_another_path_with_its_clients, .init = start,
 	cr_expect_str_eq(ask("value\n", 6), "value seven\n");
 	control_answer(control, 7, "done\n");
 	cr_expect_str_eq(read_answer(waits), "done\n");
+}
+
+Test(control, leaves_its_socket_to_another_but_answers_who_waits,
+     .init = start, .fini = stop)
+{
+	int waits = ask_later(), silent = dial(), fd, later;
+	char byte;
+
+	run();
+	fd = dup(control_fd(control));
+	control_pause(control);
+	later = dial();
+	send(later, "value\n", 6, 0);
+	run();
+	cr_expect_eq(recv(later, &byte, 1, MSG_DONTWAIT), -1, "it is paused");
+	control_resume(control);
+	cr_expect_str_eq(read_answer(later), "value seven\n");
+	control_leave(control, true);
+	cr_expect_eq(control_fd(control), -1);
+	cr_expect_str_eq(control_path(control), "");
+	cr_expect_eq(recv(silent, &byte, 1, MSG_DONTWAIT), 0,
+		     "nobody is left to ask");
+	control_answer(control, 7, "done\n");
+	cr_expect_str_eq(read_answer(waits), "done\n");
+	control_close(control);
+	cr_assert_eq(access(path, F_OK), 0, "it is somebody else's");
+	/* Who goes on with it, and removes it. */
+	control = control_open(path, fd, loop, commands, (void *)"eight", NULL,
+			       0);
+	cr_expect_str_eq(ask("value\n", 6), "value eight\n");
 }

@@ -77,7 +77,7 @@ static void open_route(void)
 {
 	char error[256] = "";
 
-	route = route_open(&config, loop, &events, error, sizeof(error));
+	route = route_open(&config, -1, loop, &events, error, sizeof(error));
 	cr_assert(route, "%s", error);
 }
 

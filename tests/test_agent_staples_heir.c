@@ -298,3 +298,80 @@ Test(staples_heir, has_a_stapler_of_its_own_for_anything_else, .init = start,
 	say_response(&next, 1, 9);
 	cr_expect_eq(held(&next, 1), 9);
 }
+
+/* --- another process ------------------------------------------------------- */
+
+/* Gives what @first knows to @next, which has not had its first tick. */
+static void pass(void)
+{
+	char *text;
+	size_t len;
+	struct upgrade_writer w = { .file = open_memstream(&text, &len) };
+	struct upgrade_reader r;
+	struct upgrade_record record;
+	const uint8_t *data;
+
+	staples_give(first.staples, &w);
+	fclose(w.file);
+	r = (struct upgrade_reader){ (uint8_t *)text, (uint8_t *)text + len,
+				     0, false };
+	while (upgrade_read(&r, &record, &data) == 1)
+		cr_assert_eq(staples_take(next.staples, &record, data), 0);
+	cr_assert_eq(w.n_fds, 0);
+	staples_taken(next.staples);
+	free(text);
+	free(w.fds);
+}
+
+static void make_without_tick(struct side *side)
+{
+	struct staples_setup setup = {
+		.config = &side->config, .certs = &side->certs,
+		.metrics = &metrics, .loop = loop, .changed = on_changed,
+		.everywhere = on_everywhere, .arg = side,
+	};
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				pair), 0);
+	setup.socket = pair[0];
+	side->stapler = pair[1];
+	side->staples = staples_new(&setup, NULL);
+	cr_assert(side->staples);
+}
+
+Test(staples_heir, knows_in_another_process_what_was_known, .init = start,
+     .fini = stop)
+{
+	say_response(&first, 1, 7);
+	say_revoked(&first, 0);
+	prepare(&next, "10");
+	make_without_tick(&next);
+	pass();
+	cr_expect_eq(held(&next, 0), 7);
+	cr_expect_eq(held(&next, 1), 0);
+	cr_expect(strstr(printed(&next), "status=revoked"));
+	cr_expect(staples_settled(next.staples, loop_now_ms()));
+	/* There is one stapler at a time for the same store. */
+	cr_expect_eq(staples_tick(next.staples, loop_now_ms()), UINT64_MAX);
+	cr_expect_eq(heard(&next, STAPLE_MSG_SLOT), 0);
+	staples_take_over(next.staples, NULL);
+	staples_tick(next.staples, loop_now_ms());
+	cr_expect_eq(heard(&next, STAPLE_MSG_SLOT), 2);
+}
+
+Test(staples_heir, waits_in_another_process_for_new_certificates,
+     .init = start, .fini = stop)
+{
+	say_response(&first, 0, 7);
+	prepare(&next, "02");
+	make_without_tick(&next);
+	pass();
+	staples_tick(next.staples, loop_now_ms());
+	cr_expect_eq(held(&next, 0), 7);
+	cr_expect_not(staples_settled(next.staples, loop_now_ms()));
+	cr_expect_eq(heard(&next, STAPLE_MSG_SLOT), 2, "by its own stapler");
+	say(&next, &(struct staple_msg){ .type = STAPLE_MSG_LOADED });
+	say_response(&next, 1, 1);
+	cr_expect(staples_settled(next.staples, loop_now_ms()));
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of route*.c: a route and its registrations. */
+#ifndef AGENT_ROUTE_PARTS_H
+#define AGENT_ROUTE_PARTS_H
+
+#include <sys/socket.h>
+
+#include "route.h"
+#include "route_queue.h"
+
+/* A consumer that connects must have said hello by then. */
+#define ROUTE_HELLO_MS 5000
+
+enum registration_state { REG_HELLO, REG_WAITS, REG_LIVE };
+
+struct registration {
+	struct watch watch;
+	struct registration *next;
+	struct route *route;
+	struct route_queue *queue;
+	enum registration_state state;
+	uint64_t due_ms;	/* of HELLO and WAITS */
+	struct ucred peer;
+};
+
+struct route {
+	struct watch watch;
+	const struct config_route *config;
+	int loop;
+	bool paused;		/* another process may serve it now */
+	struct route_queues queues;
+	struct registration *registrations;
+	unsigned int n_registrations;	/* live ones */
+	uint64_t grace_until_ms, tend_ms;
+};
+
+/* route_registration - one more, in REG_HELLO, of a connection; takes @fd */
+struct registration *route_registration(struct route *route, int fd);
+/* route_choose - who sends where has changed */
+void route_choose(struct route *route);
+/* route_make_queue - one that nobody has yet; NULL: no descriptors, no memory */
+struct route_queue *route_make_queue(struct route *route);
+
+#endif
