@@ -18,6 +18,7 @@
 #include "route.h"
 #include "staples.h"
 #include "ticket_keys.h"
+#include "upgrade_msg.h"
 #include "watcher.h"
 #include "workers.h"
 
@@ -132,6 +133,29 @@ bool generation_running(const struct generation *g);
  */
 void generation_tell(const struct generation *g, const struct route *route,
 		     enum channel_type type, uint64_t queue, int fd);
+
+/*
+ * When another process takes this one's place:
+ * generation_pause  - hear no consumers and no clients of control, until
+ * generation_resume - go on as before, or
+ * generation_leave  - what was @taken is that process's; it remains to stop it
+ * generation_give   - write of a paused one all that there is
+ */
+void generation_pause(struct generation *g);
+void generation_resume(struct generation *g);
+void generation_leave(struct generation *g, const struct upgrade_taken *taken,
+		      size_t n);
+void generation_give(const struct generation *g, struct upgrade_writer *w);
+
+/*
+ * generation_take - in that process, once open: have all that was written
+ * @r:   what was written
+ * @fds: as many as @r has, taken, but for those of sockets, which the host's
+ *       inherit has
+ * Returns 0, -ENOMEM or -EBADMSG; then it is to be given up.
+ */
+int generation_take(struct generation *g, struct upgrade_reader r,
+		    const int *fds);
 
 /* Nothing of it may be running. Takes NULL. */
 void generation_free(struct generation *g);

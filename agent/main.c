@@ -43,7 +43,7 @@ static int usage(void)
 	return EXIT_USAGE;
 }
 
-static int run(const char *file, bool test)
+static int run(const char *file, char *const *argv, bool test)
 {
 	struct config *config = config_load(file, stderr);
 	struct ticket_keys *tickets = ticket_keys_new();
@@ -61,7 +61,7 @@ static int run(const char *file, bool test)
 		config_free(config);
 	status = first ? 0 : 1;
 	if (first && !test)
-		status = master_run(file, first, tickets, watcher);
+		status = master_run(file, argv, first, tickets, watcher);
 	else
 		generation_free(first);
 	watcher_free(watcher);
@@ -108,5 +108,5 @@ int main(int argc, char **argv)
 	}
 	if (!file || optind != argc)
 		return usage();
-	return run(file, test);
+	return run(file, argv, test);
 }

@@ -195,7 +195,6 @@ static void take_over(struct reload *r)
 	r->next = NULL;
 	if (!previous) {
 		log_ready(r->serving);
-		notify_ready();
 		return;
 	}
 	drain(r, previous);
@@ -259,7 +258,24 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static bool is_busy(const struct reload *r)
 {
-	return r->next || r->leaving || r->stopping;
+	return r->next || r->leaving || r->held || r->stopping;
+}
+
+bool reload_settled(const struct reload *r)
+{
+	const struct generation *g;
+
+	if (!r->stopping)
+		return !r->next && !r->leaving;
+	for (g = r->draining; g; g = g->next)
+		if (g->workers && !workers_left(g->workers))
+			return false;
+	return true;
+}
+
+void reload_hold(struct reload *r, bool hold)
+{
+	r->held = hold;
 }
 
 int reload_tick(struct reload *r, uint64_t now, uint64_t *next_ms)

@@ -25,7 +25,7 @@ struct reload {
 	struct generation *serving, *next, *draining, *leaving;
 	uint64_t leave_by_ms;
 	unsigned int number;
-	bool wanted, stopping;
+	bool wanted, held, stopping;
 	uint64_t attempts, begun_ms;
 	FILE *said;			/* what is wrong, while there is @next */
 	char *text;
@@ -61,6 +61,14 @@ uint64_t reload_want(struct reload *r);
  * had.
  */
 int reload_tick(struct reload *r, uint64_t now_ms, uint64_t *next_ms);
+
+/*
+ * reload_settled - is nothing under way? Once stopped: does no worker accept any
+ * more?
+ */
+bool reload_settled(const struct reload *r);
+/* reload_hold - begin nothing from now on; or do, what was wanted meanwhile */
+void reload_hold(struct reload *r, bool hold);
 
 /* reload_ended - was waited for. Returns false when @pid is no generation's. */
 bool reload_ended(struct reload *r, pid_t pid, int status);

@@ -121,12 +121,13 @@ static void write_config(const char *role, const char *more)
 
 static int run_master(void)
 {
+	char *argv[] = { (char *)"/nonexistent/ktlsd", NULL };
 	struct config *config = config_load(file_path, stderr);
 	struct ticket_keys *tickets = ticket_keys_new();
 	struct watcher *watcher = watcher_new();
 	struct generation *first =
 		config ? generation_new(config, tickets, NULL) : NULL;
-	int status = first ? master_run(file_path, first, tickets,
+	int status = first ? master_run(file_path, argv, first, tickets,
 					    watcher) : 1;
 
 	watcher_free(watcher);

@@ -3,6 +3,7 @@
  * ktlsctl - ask a running ktlsd; see ktlsctl(1)
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 #define EXIT_USAGE 100
 
 /*
- * How long ktlsd may take to answer, in seconds; but for a reload, which takes
- * as long as the configuration allows.
+ * How long ktlsd may take to answer, in seconds; but for a reload and an upgrade,
+ * which take as long as the configuration allows.
  */
 #define ANSWER_S 5
 
@@ -29,7 +30,9 @@ static int usage(void)
 	      "  refresh [NAME]  ask for new responses now, for all certificates\n"
 	      "                  or the one of this chain file or name\n"
 	      "  reload          read the configuration again, and say whether\n"
-	      "                  it serves now\n",
+	      "                  it serves now\n"
+	      "  upgrade         have the program's file, which may be another\n"
+	      "                  one now, take over, and say whether it does\n",
 	      stderr);
 	return EXIT_USAGE;
 }
@@ -75,6 +78,11 @@ static int copy_answer(int fd)
 	return n < 0 || failed ? 1 : 0;
 }
 
+static bool takes_long(const char *command)
+{
+	return !strcmp(command, "reload") || !strcmp(command, "upgrade");
+}
+
 int main(int argc, char **argv)
 {
 	const char *path = DEFAULT_SOCKET;
@@ -87,7 +95,7 @@ int main(int argc, char **argv)
 	}
 	if (optind + 1 != argc && optind + 2 != argc)
 		return usage();
-	fd = connect_to(path, strcmp(argv[optind], "reload") ? ANSWER_S : 0);
+	fd = connect_to(path, takes_long(argv[optind]) ? 0 : ANSWER_S);
 	if (fd < 0) {
 		fprintf(stderr, "ktlsctl: %s: %s\n", path, strerror(errno));
 		return 1;

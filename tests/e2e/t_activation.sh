@@ -1,6 +1,7 @@
+#!/bin/bash
 # SPDX-License-Identifier: MIT
 # A service manager gives the sockets and hears how it goes.
-. "${BASH_SOURCE[0]%/*}/tools.sh"
+. "${0%/*}/tools.sh"
 host_only "a service manager's sockets" || exit 0
 
 notified() { # REGEX - for wait_for
