@@ -123,6 +123,7 @@ install: all
 	install -m 644 ktls/ktls.h $(DEST)/include
 	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
 		agent/ktlsd.service >$(UNITS)/ktlsd.service
+	install -m 644 agent/ktlsd.socket $(UNITS)
 	for page in $(MAN); do \
 		install -D -m 644 $$page \
 			$(DEST)/share/man/man$${page##*.}/$${page##*/} || exit; \
