@@ -235,6 +235,8 @@ void generation_stop(struct generation *g, const struct generation *serving)
 	g->stopping = true;
 	doors_free(g->doors);
 	g->doors = NULL;
+	if (g->host && g->host->guest)
+		generation_return(g);
 	close_listeners(g, serving);
 	close_routes(g, serving);
 	if (g->control >= 0) {

@@ -25,11 +25,14 @@
 /*
  * struct generation_host - what there is one of, whatever the configuration
  * @inherit: sockets for the first one
+ * @guest:   they are another master's still, and it goes on with them if we end:
+ *           nothing is to be shut, removed or said to a consumer
  * @routes:  events of all routes
  */
 struct generation_host {
 	int loop;
 	struct inherit inherit;
+	bool guest;
 	struct metrics_pool *metrics;
 	struct ticket_keys *tickets;
 	struct watcher *watcher;

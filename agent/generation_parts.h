@@ -18,4 +18,7 @@ size_t generation_index_of(const struct generation *g,
 /* generation_is_route_up - for doors_new(); @arg: the generation */
 bool generation_is_route_up(void *arg, unsigned int route);
 
+/* generation_return - stop having sockets and routes, which another master has */
+void generation_return(struct generation *g);
+
 #endif

@@ -128,6 +128,23 @@ static struct route *find(const struct generation *g, const uint8_t *path,
 	return generation_find_route(g, text);
 }
 
+/* A file that was made here, for a new route, stays for whoever comes next. */
+void generation_return(struct generation *g)
+{
+	size_t i;
+
+	for (i = 0; g->listeners && i < g->config->n_listeners; i++) {
+		if (g->listeners[i] >= 0)
+			close(g->listeners[i]);
+		g->listeners[i] = -1;
+	}
+	for (i = 0; g->routes && i < g->config->n_routes; i++) {
+		if (g->routes[i])
+			route_leave(g->routes[i]);
+		g->routes[i] = NULL;
+	}
+}
+
 int generation_take(struct generation *g, struct upgrade_reader r,
 		    const int *fds)
 {

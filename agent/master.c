@@ -63,6 +63,14 @@ static void reap(struct master *m)
 			reload_ended(&m->reload, pid, status);
 }
 
+static void close_control(struct master *m)
+{
+	if (m->host.control && m->host.guest)
+		control_leave(m->host.control, true);
+	control_close(m->host.control);
+	m->host.control = NULL;
+}
+
 static void stop(struct master *m)
 {
 	if (m->stopping)
@@ -72,8 +80,7 @@ static void stop(struct master *m)
 	notify_stopping();
 	upgrade_stop(&m->upgrade);
 	reload_stop(&m->reload);
-	control_close(m->host.control);
-	m->host.control = NULL;
+	close_control(m);
 }
 
 static uint64_t begin_upgrade(void *arg)
@@ -223,6 +230,7 @@ static int join(struct master *m, const struct generation *first)
 {
 	int err = upgrade_join(&m->old, first->config->ocsp.start_wait_ms);
 
+	m->host.guest = m->old.sock >= 0;
 	return err ? err : upgrade_join_sockets(&m->old, &m->host.inherit);
 }
 
@@ -242,6 +250,7 @@ static int take_over(const struct master *m, struct generation *first)
 static void begin_to_serve(struct master *m)
 {
 	m->serving = true;
+	m->host.guest = false;
 	if (m->old.sock >= 0)
 		upgrade_join_serves(&m->old, &m->host.inherit);
 	else
@@ -299,7 +308,7 @@ static void fini(struct master *m)
 	inherit_close(&m->host.inherit);
 	reload_stop(&m->reload);
 	reload_fini(&m->reload);
-	control_close(m->host.control);
+	close_control(m);
 	close(m->signals.fd);
 	close(m->host.loop);
 	metrics_pool_free(m->host.metrics);

@@ -104,7 +104,7 @@ check "which has its stapler" wait_for 10 eval '[ -n "$(stapler_pid)" ]'
 
 # ---- a consumer and nobody --------------------------------------------------
 
-# Without any, connections are held; by the old one first, then by the new one.
+# Without any, connections are held: by the old one's workers, then in a queue.
 stop "$CONSUMER"
 is "(no consumer)" "$(metric 'ktlsd_registrations{route="web"}')" 0
 spawn waiting "$TOOLS/client" --ca "$CA" --name site.test --timeout 30000 \
@@ -127,6 +127,14 @@ rm "$DIR/steady.in"
 steady_on
 master=$KTLSD_PID failures=0
 # fails NAME REGEX - the upgrade does, for this reason, and all is as before
+# new_pid - of the last one
+new_pid() {
+	sed -n 's/.*event=upgrading pid=\([0-9]*\).*/\1/p' "$FIRST_LOG" |
+		tail -n 1
+}
+begun() {
+	grep -c event=upgrading "$FIRST_LOG"
+}
 fails() {
 	failures=$((failures + 1))
 	if ctl upgrade >"$DIR/answer" 2>&1; then
@@ -168,6 +176,60 @@ install_as "$REAL"
 echo nonsense: 1 >>"$DIR/ktlsd.conf"
 fails "a configuration with an error" 'ended with status 1 '
 sed -i '$d' "$DIR/ktlsd.conf"
+# It has got everything already, and gives it back.
+echo 'keylog: /proc/none/keys' >>"$DIR/ktlsd.conf"
+fails "a file that cannot be opened" 'ended with status 1 '
+sed -i '$d' "$DIR/ktlsd.conf"
+cp "$DIR/ktlsd.conf" "$DIR/good.conf"
+make_leaves ca more -u "http://127.0.0.1:$(free_port)/more"
+sed -i "s|^certificates:|&\n$(listed more "staple: must" | sed 's/$/\\n/' | tr -d '\n')|" \
+	"$DIR/ktlsd.conf"
+echo 'ocsp: {start_wait: 1h}' >>"$DIR/ktlsd.conf"
+n=$(begun)
+spawn ending "$B/ktlsctl" -s "$DIR/control.sock" upgrade
+ending=$SPAWNED
+wait_for 20 eval '[ "$(begun)" -gt $n ]'
+nap 1
+kill "$(new_pid)"
+matches "one that is told to end while it waits: it does, and that is told" \
+	"$(ends ending "$ending")" 'serves on'
+failures=$((failures + 1))
+cp "$DIR/good.conf" "$DIR/ktlsd.conf"
+check "the route's socket is there" test -S "$DIR/web.sock"
+check "so is control's" test -S "$DIR/control.sock"
+is "no consumer has noticed" "$(events registered)" 1
+
+# ---- killed at any moment ------------------------------------------------------
+
+# Of one that is ready the old one may have heard already: that one lives.
+says() { # EVENT PID - for wait_for
+	grep -q "event=$1 pid=$2\( \|$\)" "$FIRST_LOG"
+}
+killed=0 served=0 unsaid=0
+for ((i = 1; i <= 20; i++)); do
+	n=$(begun)
+	kill -USR2 "$KTLSD_PID"
+	wait_for 10 eval '[ "$(begun)" -gt $n ]'
+	new=$(new_pid)
+	nap 0.00$((RANDOM % 10))
+	kill -STOP "$new"
+	if says ready "$new"; then
+		kill -CONT "$new"
+		wait_for 10 says upgraded "$new" || unsaid=$((unsaid + 1))
+		KTLSD_PID=$new
+		PIDS+=("$new")
+		served=$((served + 1))
+	else
+		kill -KILL "$new"
+		wait_for 10 says upgrade_failed "$new" || unsaid=$((unsaid + 1))
+		killed=$((killed + 1))
+	fi
+done
+echo "# $killed were killed, $served served"
+is "each is told of" $unsaid 0
+is "one consumer is known" "$(metric 'ktlsd_registrations{route="web"}')" 1
+is "which has noticed nothing" "$(events registered)" 1
+master=$KTLSD_PID
 
 # ---- while one is under way ---------------------------------------------------
 
@@ -179,8 +241,7 @@ before=$(got)
 spawn upgrading "$B/ktlsctl" -s "$DIR/control.sock" upgrade
 upgrading=$SPAWNED
 wait_for 20 eval '[ "$(got)" -gt $before ]'
-new=$(sed -n 's/.*event=upgrading pid=\([0-9]*\).*/\1/p' "$FIRST_LOG" |
-	tail -n 1)
+new=$(new_pid)
 kill -USR2 "$master"
 check "a second one is refused" wait_for 10 grep -q \
 	'event=upgrade_refused error="an upgrade is under way"' "$FIRST_LOG"
