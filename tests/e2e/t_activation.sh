@@ -67,9 +67,27 @@ matches "clients are served by the same socket" "$(client --get 1000)" \
 echo nonsense >>"$DIR/ktlsd.conf"
 kill -HUP "$KTLSD_PID"
 check "one that fails is over, too" wait_for 10 two_ready 3
+sed -i '$d' "$DIR/ktlsd.conf"
+
+# ---- a new program -----------------------------------------------------------
+
+old=$KTLSD_PID
+answer=$("$B/ktlsctl" -s "$DIR/control.sock" upgrade 2>&1)
+matches "another one takes over" "$answer" '^ok pid=[0-9]+$'
+KTLSD_PID=${answer#ok pid=}
+PIDS+=("$KTLSD_PID")
+check "the old one says so" wait_for 10 notified \
+	"^pid=$old READY=1 MAINPID=$KTLSD_PID$"
+wait_for 20 gone "$old"
+wait "$old"
+is "and ends" $? 0
+matches "clients are served by the same socket still" \
+	"$(client --get 1000)" 'result=ok '
+kill -HUP "$KTLSD_PID"
+check "now that one speaks" wait_for 10 two_ready 1
 stop "$CONSUMER"
-stop_ktlsd
-is "it ends" $? 0
+kill "$KTLSD_PID"
+check "and ends when it is told to" wait_for 20 gone "$KTLSD_PID"
 check "and said so before" wait_for 10 notified "^pid=$KTLSD_PID STOPPING=1$"
 check "the Unix socket's file stays, it is the manager's" \
 	test -S "$DIR/tls.sock"
