@@ -2,9 +2,6 @@
 /*
  * Where a connection goes, and whether it goes anywhere.
  */
-#include <ctype.h>
-#include <stdio.h>
-
 #include "conn_parts.h"
 #include "log.h"
 #include "rules.h"
@@ -29,19 +26,6 @@ static bool is_down(const struct conn *c, unsigned int route)
 	       c->worker->routes[route].down;
 }
 
-/* A client may ask for any bytes; what goes to the log stays one word. */
-static const char *printable(const char *name)
-{
-	static char text[256];
-	size_t i;
-
-	for (i = 0; i < sizeof(text) - 1 && name[i]; i++)
-		text[i] = isgraph((unsigned char)name[i]) && name[i] != '"' ?
-			  name[i] : '?';
-	text[i] = '\0';
-	return text;
-}
-
 static void deny(struct conn *c)
 {
 	conn_count(c, METRIC_REFUSED_DENIED);
@@ -51,7 +35,7 @@ static void deny(struct conn *c)
 static void log_denied(const struct conn *c, const char *server_name)
 {
 	log_debug("event=denied peer=%s server_name=\"%s\"", conn_peer(c),
-		  printable(server_name));
+		  server_name);
 }
 
 enum hs_choice conn_choose(void *arg, struct hs_hello *hello)

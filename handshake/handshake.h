@@ -37,7 +37,7 @@ enum hs_failure {
 /*
  * struct hs_hello - what a ClientHello asks for; borrowed for the call
  * @server_name: in lower case, without a dot at the end; "" where absent or not
- *               a host name
+ *               a host's: other bytes than letters, digits, '-', '_' and '.'
  * @offered:     protocols in wire format (RFC 7301 3.1)
  * @protocol:    the one that will be agreed on, or none
  * @realm:       set by the callee, at first "": sessions are resumed in the realm

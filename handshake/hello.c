@@ -11,14 +11,19 @@
 #include "handshake/admit.h"
 #include "handshake/internal.h"
 
-#define NAME_MAX_LEN 255	/* what OpenSSL takes from a client */
+/* With '_', which is in use, though no host should be called so. */
+static bool is_host_byte(uint8_t c)
+{
+	return c < 0x80 && (isalnum(c) || c == '-' || c == '_' || c == '.');
+}
 
 /*
  * The name in @ssl's ClientHello, in lower case; empty when there is none, or not
- * in the form that OpenSSL, which reads it next, lets pass. A dot at its end is
- * the DNS's, and no part of the name in a certificate.
+ * in the form that OpenSSL, which reads it next, lets pass, or it is no host's:
+ * it goes on to consumers, and could hold quotes and newlines. A dot at its end
+ * is the DNS's, and no part of the name in a certificate.
  */
-static void client_name(SSL *ssl, char name[static NAME_MAX_LEN + 1])
+static void client_name(SSL *ssl, char name[static HS_NAME_MAX + 1])
 {
 	const unsigned char *p;
 	size_t len;
@@ -30,13 +35,16 @@ static void client_name(SSL *ssl, char name[static NAME_MAX_LEN + 1])
 	    len < 5 || p[2] != TLSEXT_NAMETYPE_host_name)
 		return;
 	len -= 5;
-	if (len != (size_t)(p[3] << 8 | p[4]) || len > NAME_MAX_LEN ||
-	    memchr(p + 5, '\0', len))
+	if (len != (size_t)(p[3] << 8 | p[4]) || len > HS_NAME_MAX)
 		return;
-	if (len && p[5 + len - 1] == '.')
+	p += 5;
+	for (i = 0; i < len; i++)
+		if (!is_host_byte(p[i]))
+			return;
+	if (len && p[len - 1] == '.')
 		len--;
 	for (i = 0; i < len; i++)
-		name[i] = tolower(p[5 + i]);
+		name[i] = tolower(p[i]);
 	name[len] = '\0';
 }
 
@@ -147,13 +155,12 @@ static int accept_hello(struct hs *hs, const struct hs_hello *hello, int *alert)
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
 	struct hs *hs = hs_of(ssl);
-	char name[NAME_MAX_LEN + 1];
-	struct hs_hello hello = { .server_name = name, .realm = "" };
+	struct hs_hello hello = { .server_name = hs->name, .realm = "" };
 	const struct hs_name *set;
 
 	(void)arg;
-	client_name(ssl, name);
-	set = hs_names_find(&hs->ctx->names, name);
+	client_name(ssl, hs->name);
+	set = hs_names_find(&hs->ctx->names, hs->name);
 	hs->known = set;
 	hs->set = set ? set : hs->ctx->names.fallback;
 	hello.offered = offered(ssl);

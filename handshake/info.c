@@ -141,8 +141,6 @@ static const char *group_name(const struct hs *hs)
 
 void hs_get_info(const struct hs *hs, struct hs_info *info)
 {
-	const char *sni = SSL_get_servername(hs->ssl,
-					     TLSEXT_NAMETYPE_host_name);
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(hs->ssl);
 	const struct hs_cert *cert = hs_cert_used(hs);
 	unsigned int alpn_len;
@@ -154,7 +152,7 @@ void hs_get_info(const struct hs *hs, struct hs_info *info)
 	info->staple = info->resumed ? HS_STAPLE_NOT_ASKED : hs->staple;
 	info->version_name = SSL_get_version(hs->ssl);
 	info->cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
-	info->server_name = sni ? sni : "";
+	info->server_name = hs->name;
 	/* A session does not say which of several it was made with. */
 	if (info->resumed && hs->set->n > 1) {
 		info->key_alg = info->cert_sig_alg = "";

@@ -21,7 +21,8 @@ enum hs_staple { HS_STAPLE_NOT_ASKED, HS_STAPLE_SENT, HS_STAPLE_EXPIRED,
 		 HS_STAPLE_NOT_YET, HS_STAPLE_NONE, HS_STAPLE_REFUSED };
 
 /*
- * What was agreed; the strings live as long as @hs, "" where absent. key_alg
+ * What was agreed; the strings live as long as @hs, "" where absent. server_name
+ * is the one that the choice was made by, as in struct hs_hello. key_alg
  * and cert_sig_alg are of the certificate that was sent; of a resumed session of
  * the one for the client's name, absent where there are several.
  */

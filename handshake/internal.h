@@ -53,6 +53,7 @@ struct hs_cert {
 	bool key_is_pss;
 };
 
+#define HS_NAME_MAX 255	/* what OpenSSL takes from a client */
 #define HS_CIPHERS 6	/* of TLS 1.2: all that the kernel takes */
 
 struct hs_ctx {
@@ -98,6 +99,7 @@ struct hs {
 
 	enum hs_choice (*choose)(void *arg, struct hs_hello *hello);
 	void *choose_arg;
+	char name[HS_NAME_MAX + 1];	/* the client's, as in struct hs_hello */
 	const struct hs_name *set;	/* by the client's name */
 	const struct hs_name *installed;	/* those that ssl has */
 	bool known;			/* there is a set for that name */

@@ -64,16 +64,16 @@ outcome() {
 	esac
 }
 
-names="private.test PRIVATE.Test. a.private.test *.private.test *.private.test."
 for v in 1_2 1_3; do
-	for name in $names; do
+	for name in private.test PRIVATE.Test. a.private.test; do
 		is "TLS $v: $name asks for a certificate" \
 			"$(s_client "$name" -tls$v | outcome)" \
 			"certificate required"
 	done
 	for name in private.test.. PRIVATE.test... a.private.test.. \
 		.private.test private.test/ 'private.test ' a..private.test \
-		private..test b.a.private.test '' . '*'; do
+		private..test b.a.private.test '' . '*' \
+		'*.private.test' $'private.test\nx'; do
 		is "TLS $v: '$name' is another" \
 			"$(s_client "$name" -tls$v | outcome)" "in without"
 	done
