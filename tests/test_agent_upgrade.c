@@ -39,6 +39,7 @@ static void serve(void)
 	    getenv(UPGRADE_ENV))
 		_exit(11);
 	upgrade_join_serves(&j, &set);
+	sleep(1);	/* longer than the old one takes to hear of it */
 	_exit(0);
 }
 
