@@ -379,8 +379,7 @@ static enum hs_choice choose(void *arg, struct hs_hello *hello)
 
 	/* Not even by renegotiation are there more. */
 	need(seen->n < 2 && !seen->stopped && strlen(name) < 256);
-	for (const char *p = name; *p; p++)
-		need(!isupper((unsigned char)*p));
+	need(!name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")]);
 	strcpy(seen->name[seen->n], name);
 	seen->offered[seen->n] = hello->offered.len;
 	seen->protocol[seen->n] = hello->protocol.len;
