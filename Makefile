@@ -11,7 +11,8 @@ HARDEN_LD = -pie -Wl,-z,relro,-z,now
 ifdef SAN
 HARDEN = -fPIE -fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-HARDEN_LD = -pie -fsanitize=$(SAN)
+# To find a function at its first call is to leave registers on the stack: keys.
+HARDEN_LD = -pie -Wl,-z,now -fsanitize=$(SAN)
 endif
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN) $(HARDEN) $(CFLAGS)
 LINK = $(CC) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
