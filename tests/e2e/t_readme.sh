@@ -62,35 +62,5 @@ check "the manual's server compiles" "${cc[@]}" -I"$root/usr/local/include" \
 spawn server "$DIR/server" "$DIR/run/web.sock"
 is "and serves" "$(fetch)" hello
 
-# The examples of ktlsd.conf(5): their files, and accounts that are there.
-awk -v to="$DIR/etc/example-" '/^\.Ed/ { file = "" } file { print >file }
-	on && /^\.Bd/ { file = to (++n) } /^\.Sh EXAMPLES/ { on = 1 }' \
-	"${readme%/*}/man/ktlsd.conf.5"
-for name in site other gateway; do
-	cp "$PKI/ec-chain.pem" "$DIR/etc/$name.pem"
-	cp "$PKI/ec.key" "$DIR/etc/$name.key"
-done
-cp "$PKI/ca.pem" "$DIR/etc/root.pem"
-cp "$PKI/ca.pem" "$DIR/etc/ca.pem"
-cp "$PKI/good.der" "$DIR/etc/other.der"
-cp "$PKI/ca.pem" "$DIR/etc/clients.pem"
-echo passphrase >"$DIR/etc/site.txt"
-for _ in 1 2 3; do
-	openssl rand -base64 80 | tr -d '\n'
-	echo
-done >"$DIR/etc/tickets.txt"
-printf '%s\n' '[ca]' 'default_ca = ca' "database = $DIR/etc/index" \
-	'default_md = sha256' 'default_crl_days = 30' >"$DIR/etc/ca.cnf"
-: >"$DIR/etc/index"
-openssl ca -gencrl -config "$DIR/etc/ca.cnf" -cert "$PKI/ca.pem" \
-	-keyfile "$PKI/ca.key" -out "$DIR/etc/clients.crl" 2>"$DIR/ca.log" ||
-	bail "openssl ca: $(<"$DIR/ca.log")"
-for file in "$DIR"/etc/example-*; do
-	sed -i '/user: ktlsd/d; $a user: nobody\nstapler_user: nobody' "$file"
-	check "the manual's ${file##*/} is right" ktlsd -t -c "$file"
-done
-is "there are three" "${file##*-}" 3
-check "the manual has no faults" mandoc -Tlint -Wwarning \
-	"${readme%/*}"/man/*.[1-8]
 stop_ktlsd
 is "SIGTERM ends it" $? 0
