@@ -81,38 +81,8 @@ static unsigned int count_depths(STACK_OF(X509) *chain)
 	return n;
 }
 
-/*
- * Many chains have the same CAs in them. Kept once these are in the caches when
- * the next chain is sent, and leave more memory to workers: to send a certificate
- * is to count a reference to it, and so each gets its own copy of that page.
- */
-#define CAS_MAX 16
-static X509 *cas[CAS_MAX];	/* those met last */
-static unsigned int next_ca;
-
-/* Takes the reference to @cert, and returns one to the same. */
-static X509 *share(X509 *cert)
-{
-	X509 **ca = &cas[next_ca % CAS_MAX];
-
-	for (unsigned int i = 0; i < CAS_MAX; i++) {
-		if (!cas[i] || X509_cmp(cas[i], cert))
-			continue;
-		X509_free(cert);
-		X509_up_ref(cas[i]);
-		return cas[i];
-	}
-	next_ca++;
-	X509_free(*ca);
-	*ca = cert;
-	X509_up_ref(cert);
-	return cert;
-}
-
 static int keep_chain(struct hs_cert *cert, STACK_OF(X509) *chain)
 {
-	for (int i = 1; i < sk_X509_num(chain); i++)
-		sk_X509_set(chain, i, share(sk_X509_value(chain, i)));
 	cert->n_chain = sk_X509_num(chain);
 	cert->depths = count_depths(chain);
 	cert->der = calloc(cert->n_chain, sizeof(*cert->der));

@@ -138,11 +138,78 @@ static bool at_end_of_pem(void)
 	       ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
 }
 
+/*
+ * Many chains have the same CAs in them. Kept once they are read once, which for
+ * a key takes longer than all else, and are in the caches when the next chain is
+ * sent; and they leave more memory to workers: to send a certificate is to count a
+ * reference to it, and so each gets its own copy of that page.
+ */
+#define CAS_MAX 16
+static struct ca {
+	X509 *cert;
+	uint8_t *der;
+	long len;
+} cas[CAS_MAX];		/* those met last */
+static unsigned int next_ca;
+
+static X509 *find_ca(const uint8_t *der, long len)
+{
+	for (unsigned int i = 0; i < CAS_MAX; i++) {
+		if (!cas[i].cert || cas[i].len != len ||
+		    memcmp(cas[i].der, der, len))
+			continue;
+		X509_up_ref(cas[i].cert);
+		return cas[i].cert;
+	}
+	return NULL;
+}
+
+static void keep_ca(X509 *cert, const uint8_t *der, long len)
+{
+	struct ca *ca = &cas[next_ca++ % CAS_MAX];
+
+	X509_free(ca->cert);
+	OPENSSL_free(ca->der);
+	ca->der = OPENSSL_memdup(der, len);
+	ca->len = ca->der ? len : 0;
+	ca->cert = ca->der && X509_up_ref(cert) ? cert : NULL;
+}
+
+static X509 *read_ca(const uint8_t *der, long len)
+{
+	X509 *cert = find_ca(der, len);
+	const uint8_t *p = der;
+
+	if (cert)
+		return cert;
+	cert = d2i_X509(NULL, &p, len);
+	if (cert)
+		keep_ca(cert, der, len);
+	return cert;
+}
+
+/* The first of a file is its own, the others may be CAs. */
+static X509 *read_cert(BIO *bio, bool first)
+{
+	struct passphrase none = { 0 };
+	unsigned char *der = NULL;
+	const uint8_t *p;
+	X509 *cert;
+	long len;
+
+	if (!PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_X509, bio,
+				tell_passphrase, &none))
+		return NULL;
+	p = der;
+	cert = first ? d2i_X509(NULL, &p, len) : read_ca(der, len);
+	OPENSSL_free(der);
+	return cert;
+}
+
 STACK_OF(X509) *hs_read_chain(const struct hs_report *r)
 {
 	struct text text __attribute__((cleanup(text_wipe))) = { 0 };
 	STACK_OF(X509) *chain = sk_X509_new_null();
-	struct passphrase none = { 0 };
 	BIO *bio = NULL;
 	X509 *cert;
 
@@ -150,8 +217,7 @@ STACK_OF(X509) *hs_read_chain(const struct hs_report *r)
 	if (!chain || read_text(r, &text))
 		goto fail;
 	bio = BIO_new_mem_buf(text.data, text.len);
-	while (bio && (cert = PEM_read_bio_X509(bio, NULL, tell_passphrase,
-						&none))) {
+	while (bio && (cert = read_cert(bio, !sk_X509_num(chain)))) {
 		if (!sk_X509_push(chain, cert)) {
 			X509_free(cert);
 			goto fail;
