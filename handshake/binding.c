@@ -4,6 +4,7 @@
  * in the middle can make equal.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
@@ -40,24 +41,27 @@ static const EVP_MD *digest_for(X509 *cert)
 	return EVP_get_digestbynid(nid);
 }
 
-size_t hs_end_point_make(SSL *ssl, uint8_t out[static HS_END_POINT_MAX])
+void hs_end_point_make(struct hs_cert *cert)
 {
-	X509 *cert = SSL_get_certificate(ssl);
-	const EVP_MD *md = cert ? digest_for(cert) : NULL;
+	const EVP_MD *md = digest_for(cert->leaf);
 	unsigned int len = 0;
 
-	return md && X509_digest(cert, md, out, &len) ? len : 0;
+	if (md && X509_digest(cert->leaf, md, cert->end_point, &len))
+		cert->end_point_len = len;
 }
 
 int hs_end_point(struct hs *hs, uint8_t out[static HS_END_POINT_MAX],
 		 size_t *len)
 {
+	const struct hs_cert *cert = hs_cert_used(hs);
+
 	if (hs->step != HS_DONE)
 		return -EIO;
-	if (!SSL_session_reused(hs->ssl))
-		*len = hs_end_point_make(hs->ssl, out);
-	else if (!hs_ticket_end_point(SSL_get_session(hs->ssl), out, len))
+	if (!SSL_session_reused(hs->ssl)) {
+		*len = cert->end_point_len;
+		memcpy(out, cert->end_point, *len);
+	} else if (!hs_ticket_end_point(SSL_get_session(hs->ssl), out, len)) {
 		return -ENODATA;
-	ERR_clear_error();
+	}
 	return *len ? 0 : -ENOTSUP;
 }

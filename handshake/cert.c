@@ -288,6 +288,7 @@ static int load(struct hs_cert *cert, const struct hs_report *r,
 	/* From here on it is what is sent behind the leaf. */
 	cert->leaf = sk_X509_shift(cert->chain);
 	hs_describe_cert(cert);
+	hs_end_point_make(cert);
 	ERR_clear_error();
 	return 0;
 }

@@ -51,6 +51,8 @@ struct hs_cert {
 	char key_alg[16], cert_sig_alg[16];
 	enum hs_key key_type;
 	bool key_is_pss;
+	uint8_t end_point[HS_END_POINT_MAX];
+	unsigned int end_point_len;	/* 0: it has none */
 };
 
 #define HS_NAME_MAX 255	/* what OpenSSL takes from a client */
@@ -160,12 +162,15 @@ int hs_tls_apply(SSL_CTX *ssl, const struct hs_tls *tls, unsigned int pairs,
 int hs_tickets_init(struct hs_ctx *ctx, const struct hs_config *config);
 /* What a ticket says, as hs_chain_write(); its bytes, or -ENODATA. */
 ssize_t hs_ticket_chain(SSL_SESSION *session, uint8_t out[static HS_CHAIN_MAX]);
-/* What the ticket of a resumed session says, as hs_end_point_make(), or false. */
+/* What the ticket of a resumed session says, as hs_end_point(), or false. */
 bool hs_ticket_end_point(SSL_SESSION *session,
 			 uint8_t out[static HS_END_POINT_MAX], size_t *len);
 
-/* binding.c: of the certificate in use. Its length, 0: it has none. */
-size_t hs_end_point_make(SSL *ssl, uint8_t out[static HS_END_POINT_MAX]);
+/*
+ * binding.c: what hs_end_point() tells of it. Tickets carry it, too, and to make
+ * it with each would be a hundredth of a handshake.
+ */
+void hs_end_point_make(struct hs_cert *cert);
 
 /* staple.c: OpenSSL's callback, for clients that asked */
 int hs_staple(SSL *ssl, void *arg);

@@ -173,12 +173,14 @@ ssize_t hs_ticket_chain(SSL_SESSION *session, uint8_t out[static HS_CHAIN_MAX])
 static bool make_extra(SSL *ssl, SSL_SESSION *session, int64_t begin,
 		       int64_t left, struct extra *extra)
 {
+	const struct hs_cert *cert = hs_cert_used(hs_of(ssl));
 	size_t len = EXTRA_LEN;
 
 	memset(extra, 0, sizeof(*extra));
 	len += hs_chain_write(ssl, begin, &left, extra->chain);
 	extra->end = htobe64(begin + left);
-	extra->end_point_len = hs_end_point_make(ssl, extra->end_point);
+	extra->end_point_len = cert->end_point_len;
+	memcpy(extra->end_point, cert->end_point, sizeof(extra->end_point));
 	return SSL_SESSION_set1_ticket_appdata(session, extra, len);
 }
 
