@@ -268,6 +268,33 @@ static int find_leaf(struct hs_cert *cert, const struct hs_report *r,
 	return 0;
 }
 
+/*
+ * To install a certificate with its key is to compare that with the public one,
+ * unless these are the same object: in each handshake with one of many names that
+ * takes as long as all else about it, and memory is read that has long left the
+ * caches. Where libcrypto would encode the certificate in another way than its
+ * issuer did, it stays as it was read.
+ */
+static int share_key(struct hs_cert *cert)
+{
+	const struct ocsp_bytes *der = &cert->der[0];
+	const uint8_t *p = der->data;
+	struct ocsp_bytes now;
+	bool same;
+
+	if (!X509_set_pubkey(cert->leaf, cert->key))
+		return 0;
+	now = to_der(cert->leaf);
+	same = now.data && now.len == der->len &&
+	       !memcmp(now.data, der->data, now.len);
+	free((void *)now.data);
+	if (same)
+		return 0;
+	X509_free(cert->leaf);
+	cert->leaf = d2i_X509(NULL, &p, der->len);
+	return cert->leaf ? 0 : -ENOMEM;
+}
+
 static int load(struct hs_cert *cert, const struct hs_report *r,
 		const struct hs_cert_files *files)
 {
@@ -287,6 +314,8 @@ static int load(struct hs_cert *cert, const struct hs_report *r,
 		return hs_report(r, "out of memory");
 	/* From here on it is what is sent behind the leaf. */
 	cert->leaf = sk_X509_shift(cert->chain);
+	if (share_key(cert))
+		return hs_report(r, "out of memory");
 	hs_describe_cert(cert);
 	hs_end_point_make(cert);
 	ERR_clear_error();

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <openssl/core_names.h>
+
 #include "handshake/internal.h"
 #include "tests/handshake_peer.h"
 
@@ -257,6 +259,56 @@ Test(cert, chains_with_a_ca_in_common_share_it)
 		cr_expect_eq(X509_verify(again[i]->leaf,
 					 X509_get0_pubkey(ca)), 1);
 		hs_cert_free(again[i]);
+	}
+}
+
+/* With points that keys have in another form than their certificate. */
+static void make_compressed(struct pki *pki)
+{
+	EVP_PKEY *key = pki_key("P-256");
+	X509 *ca = pki_cert(key, "Test CA", NULL, key, 30);
+	const char *form = OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT;
+	X509 *leaf;
+
+	cr_assert(EVP_PKEY_set_utf8_string_param(key, form, "compressed"));
+	leaf = pki_cert(key, "localhost", ca, key, 30);
+	cr_assert(EVP_PKEY_set_utf8_string_param(key, form, "uncompressed"));
+	pki_write(pki, leaf, ca, key);
+	X509_free(leaf);
+	X509_free(ca);
+	EVP_PKEY_free(key);
+}
+
+Test(cert, is_sent_as_its_issuer_encoded_it)
+{
+	static const char *const types[] = { "P-256", "RSA", "ED25519",
+					     "compressed" };
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		bool compressed = !strcmp(types[i], "compressed");
+		struct ocsp_bytes der;
+		struct hs_cert *cert;
+		char error[300] = "";
+		uint8_t *sent = NULL;
+		struct pki pki;
+
+		if (compressed)
+			make_compressed(&pki);
+		else
+			pki_make(&pki, types[i], 30);
+		cert = cert_of_pair(pki.chain, pki.key, error, sizeof(error));
+		pki_remove(&pki);
+		cr_assert(cert, "%s", error);
+		der = hs_cert_der(cert, 0);
+		cr_assert_eq(i2d_X509(cert->leaf, &sent), (int)der.len);
+		cr_expect_arr_eq(sent, der.data, der.len, "%s", types[i]);
+		cr_expect_eq(X509_verify(cert->leaf, X509_get0_pubkey(
+				     sk_X509_value(cert->chain, 0))), 1);
+		if (!compressed)
+			cr_expect_eq(X509_get0_pubkey(cert->leaf), cert->key,
+				     "%s: not shared", types[i]);
+		OPENSSL_free(sent);
+		hs_cert_free(cert);
 	}
 }
 
