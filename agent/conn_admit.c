@@ -66,6 +66,24 @@ static void evict_oldest(struct worker *w)
 			     "it has taken the longest, and others wait");
 }
 
+/*
+ * When every slot is taken, by those who take the most: connections that wait
+ * for one route's consumer must not shut out the clients of all others.
+ */
+static void make_room(struct worker *w)
+{
+	struct queue *longest = &w->routes[0].queue;
+	size_t i;
+
+	for (i = 1; i < w->config->n_routes; i++)
+		if (w->routes[i].queue.n_waiting > longest->n_waiting)
+			longest = &w->routes[i].queue;
+	if (longest->n_waiting > w->limits.in_flight)
+		queue_drop(longest);
+	else
+		evict_oldest(w);
+}
+
 void conn_leave(struct conn *c)
 {
 	if (c->in_flight)
@@ -81,8 +99,10 @@ static void begin(struct conn *c)
 	struct worker *w = c->worker;
 
 	c->in_flight = true;
-	if (limits_begin(&w->limits) || is_slab_full(w))
+	if (limits_begin(&w->limits))
 		evict_oldest(w);
+	else if (is_slab_full(w))
+		make_room(w);
 }
 
 /* Now @c->peer is the client. Returns false after refusing it. */

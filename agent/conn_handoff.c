@@ -16,6 +16,8 @@
 #include "relay.h"
 #include "worker.h"
 
+#define WARN_MS 1000
+
 static void count_handshake(struct conn *c, const struct hs_info *info,
 			    enum metric relayed)
 {
@@ -202,6 +204,24 @@ static enum metric handed_off(const struct conn *c)
 	return c->relay ? METRIC_HANDED_OFF_RELAY : METRIC_HANDED_OFF_KTLS;
 }
 
+/* There can be many at a time, and strangers decide how many: a line a second. */
+static void note_expired(struct conn *c)
+{
+	struct worker *w = c->worker;
+	struct worker_route *route = &w->routes[c->route];
+
+	log_debug("event=handoff_dropped peer=%s route=%s", conn_peer(c),
+		  conn_route_name(c));
+	route->n_expired++;
+	if (w->now_ms < route->warn_ms)
+		return;
+	log_warn("event=handoff_expired route=%s connections=%u remedy=\"start "
+		 "a consumer, or raise hold_timeout\"", conn_route_name(c),
+		 route->n_expired);
+	route->n_expired = 0;
+	route->warn_ms = w->now_ms + WARN_MS;
+}
+
 static void on_handed_off(struct handoff *handoff, int result)
 {
 	struct conn *c = container_of(handoff, struct conn, handoff);
@@ -210,9 +230,7 @@ static void on_handed_off(struct handoff *handoff, int result)
 	if (!result)
 		conn_count(c, handed_off(c));
 	else
-		log_warn("event=handoff_expired peer=%s route=%s remedy=\"start "
-			 "a consumer, or raise hold_timeout\"", conn_peer(c),
-			 conn_route_name(c));
+		note_expired(c);
 	if (!c->relay)
 		conn_free(c);
 	else if (!result)

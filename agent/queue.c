@@ -9,6 +9,7 @@
 void queue_init(struct queue *q)
 {
 	q->n_ends = 0;
+	q->n_waiting = 0;
 	q->first = NULL;
 	q->last = &q->first;
 }
@@ -101,6 +102,7 @@ void queue_push(struct queue *q, struct handoff *handoff, uint64_t now_ms)
 	handoff->next = NULL;
 	*q->last = handoff;
 	q->last = &handoff->next;
+	q->n_waiting++;
 }
 
 static void pop(struct queue *q, int result)
@@ -110,17 +112,27 @@ static void pop(struct queue *q, int result)
 	q->first = handoff->next;
 	if (!q->first)
 		q->last = &q->first;
+	q->n_waiting--;
 	handoff->done(handoff, result);
+}
+
+static void give_up(struct queue *q, int error)
+{
+	metrics_count(q->metrics, METRIC_QUEUE_EXPIRED);
+	pop(q, error);
+}
+
+void queue_drop(struct queue *q)
+{
+	give_up(q, -ENOSPC);
 }
 
 uint64_t queue_flush(struct queue *q, uint64_t now_ms)
 {
 	while (q->first && !try_send(q, q->first))
 		pop(q, 0);
-	while (q->first && q->first->give_up_ms <= now_ms) {
-		metrics_count(q->metrics, METRIC_QUEUE_EXPIRED);
-		pop(q, -ETIMEDOUT);
-	}
+	while (q->first && q->first->give_up_ms <= now_ms)
+		give_up(q, -ETIMEDOUT);
 	if (!q->first)
 		return UINT64_MAX;
 	return q->n_ends ? now_ms + QUEUE_RETRY_MS : q->first->give_up_ms;

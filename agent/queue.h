@@ -18,8 +18,8 @@
 /*
  * struct handoff - one connection on its way to a consumer
  * @fd, @msg: stay the owner's, and as they are, until @done
- * @done: called once, possibly inside queue_push(): 0, or -ETIMEDOUT when it
- *        waited for longer than the route's hold_timeout
+ * @done: called once, possibly inside queue_push(): 0; -ETIMEDOUT when it
+ *        waited for longer than the route's hold_timeout; -ENOSPC: queue_drop()
  */
 struct handoff {
 	struct handoff *next;
@@ -41,6 +41,7 @@ struct queue {
 	/* Called when somebody has shut queue @id down, after its removal. */
 	void (*broken)(struct queue *q, uint64_t id);
 	struct handoff *first, **last;	/* waiting, oldest first */
+	unsigned int n_waiting;
 };
 
 /* queue_init - an empty set; hold_ms, metrics and broken are the caller's */
@@ -60,5 +61,8 @@ void queue_push(struct queue *q, struct handoff *handoff, uint64_t now_ms);
  */
 #define QUEUE_RETRY_MS 5
 uint64_t queue_flush(struct queue *q, uint64_t now_ms);
+
+/* queue_drop - give up the one that has waited the longest; there is one */
+void queue_drop(struct queue *q);
 
 #endif

@@ -30,6 +30,8 @@ struct worker_route {
 	struct worker *worker;
 	unsigned int index;
 	bool down;		/* master says that nobody is registered */
+	unsigned int n_expired;	/* that waited in vain, and are not logged */
+	uint64_t warn_ms;	/* when they may be */
 };
 
 struct worker {

@@ -120,6 +120,49 @@ Test(conn_admit, gives_up_the_oldest_when_every_slot_is_taken, .init = start,
 	all_gone(MOST);
 }
 
+/* The client hangs up after its ClientHello, and waits for route "pass". */
+static void wait_for_consumer(void)
+{
+	dial(0);
+	SSL_do_handshake(client);
+	hang_up_client();
+	turn(0);
+	turn(0);
+	turn(0);
+}
+
+Test(conn_admit, drops_what_waits_for_a_route_when_it_has_the_most_slots,
+     .init = start, .fini = stop)
+{
+	struct queue *queue = &worker_routes[1].queue;
+	unsigned int i;
+
+	queue_remove(queue, 1);
+	queue->hold_ms = 60000;
+	listener_config.route = 1;
+	rules_free(listener.rules);
+	listener.rules = rules_new(&listener_config, route_config);
+	for (i = 0; i < MOST - 3; i++)
+		wait_for_consumer();
+	cr_assert_eq(queue->n_waiting, MOST - 3);
+	for (i = 0; i < 3; i++)
+		stall(i, true);
+	cr_expect_eq(queue->n_waiting, MOST - 4);
+	cr_expect_eq(metrics.value[METRIC_QUEUE_EXPIRED], 1);
+	cr_expect_eq(metrics.value[METRIC_FAILED_EVICTED], 0);
+	expect_open(0, 3);
+	/* Now handshakes have as many. */
+	stall(3, true);
+	cr_expect_eq(queue->n_waiting, MOST - 4);
+	cr_expect_eq(metrics.value[METRIC_FAILED_EVICTED], 1);
+	expect_open(1, 4);
+	while (queue->n_waiting)
+		queue_drop(queue);
+	all_gone(4);
+	rules_free(listener.rules);
+	listener.rules = NULL;
+}
+
 /* An honest client beside many that wait for nothing. */
 Test(conn_admit, lets_an_honest_client_through, .init = start, .fini = stop)
 {

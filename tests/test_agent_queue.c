@@ -196,6 +196,27 @@ Test(queue, gives_up_what_waited_too_long_and_only_that, .init = start)
 	cr_assert_eq(counted(METRIC_QUEUE_EXPIRED), 1);
 }
 
+Test(queue, drops_the_oldest_of_those_that_wait, .init = start)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		push(i, 100);
+	cr_assert_eq(queue.n_waiting, 3);
+	queue_drop(&queue);
+	cr_assert_eq(queue.n_waiting, 2);
+	cr_assert_eq(items[0].done, 1);
+	cr_assert_eq(items[0].result, -ENOSPC);
+	cr_assert_eq(counted(METRIC_QUEUE_EXPIRED), 1);
+	open_ends(1, 0);
+	queue_flush(&queue, 101);
+	cr_assert_eq(queue.n_waiting, 0);
+	for (i = 1; i < 3; i++) {
+		cr_assert_eq(pull(0), (int)i);
+		cr_assert_eq(items[i].result, 0);
+	}
+}
+
 Test(queue, drops_an_end_that_was_shut_down_and_says_so, .init = start)
 {
 	unsigned int before;
