@@ -65,7 +65,7 @@ Test(child, runs_with_the_other_end_of_a_socket, .init = start)
 
 Test(child, leaves_signals_to_the_group_to_master, .init = start)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2 };
 	char c[8];
 	sigset_t all;
 	size_t i;
