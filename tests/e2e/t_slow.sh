@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # 5,000 clients that say nothing, or stop in the middle of a word.
 . "${0%/*}/tools.sh"
-N=5000
 host_only "5,000 stalled clients" || exit 0
+N=5000
 
 # Time to connect them all, and then to ask beside them.
 deadline=${SLOW_DEADLINE:-8}
