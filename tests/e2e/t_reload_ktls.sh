@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Reloads, and connections that the kernel has: whose worker has gone since, and
-# those that are just on their way there.
+# A reload, an upgrade, and connections that the kernel has: whose worker has gone
+# since, and those that are just on their way there.
 . "${0%/*}/tools.sh"
 
 ktls_or_skip "connections in kTLS outlive their workers" || exit 0
@@ -72,13 +72,17 @@ for version in 1.3 1.2; do
 	release resume-$version
 	wait_for 30 again $version
 done
-OLD=$(worker_pids)
-check "it reloads once more" reload workers=1
-check "its workers go at once" wait_for 30 old_are_gone
+OLD="$KTLSD_PID $(worker_pids)"
+answer=$("$B/ktlsctl" -s "$DIR/control.sock" upgrade 2>&1)
+matches "another process takes over" "$answer" '^ok pid=[0-9]+$'
+KTLSD_PID=${answer#ok pid=}
+PIDS+=("$KTLSD_PID")
+check "of the old ones none is left, with nothing to relay" \
+	wait_for 30 old_are_gone
 is "24 connections of theirs are in kTLS" "$(in_ktls)" 24
 for version in 1.3 1.2; do
 	release resume-$version
-	matches "TLS $version: a session is resumed under the next configuration" \
+	matches "TLS $version: a session was resumed under the next configuration" \
 		"$(ends resume-$version "${pids[resume-$version]}")" \
 		'^result=ok .* resumed=1 .* bytes=50000 .* end=close_notify'
 	release put-$version
@@ -89,10 +93,18 @@ done
 release kept
 matches "the others are answered once more" "$(ends kept "${pids[kept]}")" \
 	'^ok=20 failed=0 lost=0 '
-is "all were in kTLS" "$(events 'accept .*mode=ktls .* ulp=tls ')" 29
 is "and nothing arrived that could not be read" "$(tls_stat TlsDecryptError)" \
 	"$bad"
 counters
 counted "no worker died" ktlsd_worker_restarts_total 0
+batch --path /info <<END
+again-1.3 --version 1.3
+again-1.2 --version 1.2
+END
+for version in 1.3 1.2; do
+	matches "TLS $version: the new process gives the kernel its connections" \
+		"${BODY[again-$version]:-}" '^mode=ktls .* ulp=tls '
+done
+is "all were in kTLS" "$(events 'accept .*mode=ktls .* ulp=tls ')" 31
 stop_ktlsd
-is "it ends in order" $? 0
+check "it ends" gone "$KTLSD_PID"
