@@ -60,6 +60,8 @@ esac
 		    client_verify: optional
 		    accept_proxy: {from: [127.0.0.1]}
 		    tcp: {nodelay: false, keepalive: 50s}
+		    # Not the client's first one, so there is a second ClientHello.
+		    tls: {groups: [prime256v1]}
 		    rules: [{sni: [pass.example], route: pass}]
 		  - bind: 127.0.0.1:0
 		    route: web
@@ -183,9 +185,10 @@ for v in 1.2 1.3; do
 	served "$t an upload behind a PROXY header" v1-$v
 	told "$t header and handshake byte by byte, resumed" v2-$v \
 		"$v1_or_2.* resumed=1 "
-	told "$t header, a look at the ClientHello, certificate" mixed-$v \
+	told "$t header, looks at ClientHellos, certificate" mixed-$v \
 		"$v1_or_2.* resumed=1 .*$good"
 	served "$t the same without a certificate" none-$v
+	result "$t in another group" none-$v ' group=(P-256|secp256r1|prime256v1) '
 	told "$t ChaCha20, and nothing else" chacha-$v 'CHACHA20[-_]POLY1305'
 	exporter=$(field exporter <<<"${R[ec-$v]}")
 	exporter=${exporter,,}
