@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handshake/doubts.h"
 #include "log.h"
 
 /*
@@ -128,6 +129,14 @@ static bool load_staple(const struct config_cert *config, const char *chain,
 	return false;
 }
 
+static void log_doubt(void *arg, const char *sentence)
+{
+	const char *file = arg;
+
+	log_warn("event=certificate_untimely file=\"%s\" error=\"%s\"", file,
+		 sentence);
+}
+
 static struct hs_cert *read_cert(const struct config_cert *config,
 				 const struct cert_file *file)
 {
@@ -137,15 +146,18 @@ static struct hs_cert *read_cert(const struct config_cert *config,
 		.n_keys = file->n_keys,
 		.password_file = config->password_file,
 	};
+	const struct hs_doubts doubts = { time(NULL), log_doubt, file->chain };
 	char error[1024];
 	struct hs_cert *cert = hs_cert_read(&files, error, sizeof(error));
 
-	if (cert)
-		warn_if_readable(hs_cert_key_file(cert));
-	else
+	if (!cert) {
 		log_error("event=certificate_refused at=%s:%u:%u error=\"%s\"",
 			  config->mark.file, config->mark.line,
 			  config->mark.column, error);
+		return NULL;
+	}
+	warn_if_readable(hs_cert_key_file(cert));
+	hs_cert_doubts(cert, &doubts);
 	return cert;
 }
 

@@ -4,7 +4,9 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "handshake/doubts.h"
 #include "log.h"
 
 struct rule {
@@ -74,10 +76,20 @@ struct hs_client *client_rules_find(const struct client_rules *rules,
 	return found ? (*found)->client : NULL;
 }
 
+static void log_doubt(void *arg, const char *sentence)
+{
+	const struct config_mark *mark = arg;
+
+	log_warn("event=client_rules_doubtful at=%s:%u:%u error=\"%s\"",
+		 mark->file, mark->line, mark->column, sentence);
+}
+
 bool client_rules_read(struct client_rules *rules,
 		       const struct config_client *config,
 		       const struct config_mark *mark)
 {
+	const struct hs_doubts doubts = { time(NULL), log_doubt,
+					  (void *)mark };
 	char error[512] = "out of memory";
 	struct rule *rule;
 
@@ -89,8 +101,10 @@ bool client_rules_read(struct client_rules *rules,
 		rule->config = config;
 		rule->client = read_files(config, error, sizeof(error));
 	}
-	if (rule && rule->client && tsearch(rule, &rules->tree, compare))
+	if (rule && rule->client && tsearch(rule, &rules->tree, compare)) {
+		hs_client_doubts(rule->client, &doubts);
 		return true;
+	}
 	log_error("event=client_rules_refused at=%s:%u:%u error=\"%s\"",
 		  mark->file, mark->line, mark->column, error);
 	if (rule)

@@ -66,7 +66,7 @@ STACK_OF(X509_CRL) *hs_crls_read(const struct hs_report *r)
 	return NULL;
 }
 
-static char *name_text(const X509_NAME *name, char *buf, size_t size)
+char *hs_name_text(const X509_NAME *name, char *buf, size_t size)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	int n = -1;
@@ -103,7 +103,7 @@ static int prove_signature(const struct hs_report *r, X509_CRL *crl,
 		else
 			return 0;
 	}
-	name_text(issuer, name, sizeof(name));
+	hs_name_text(issuer, name, sizeof(name));
 	if (fault)
 		return hs_report(r, "the list of %s %s", name, fault);
 	if (whole)

@@ -22,6 +22,9 @@ STACK_OF(X509_CRL) *hs_crls_read(const struct hs_report *r);
 int hs_crls_prove(const struct hs_report *r, STACK_OF(X509_CRL) *crls,
 		  STACK_OF(X509) *cas, bool whole);
 
+/* hs_name_text - @name as RFC 2253 has it, into @buf, which is returned */
+char *hs_name_text(const X509_NAME *name, char *buf, size_t size);
+
 /*
  * What the lists of its issuer say of a certificate whose chain was verified
  * before: _EXPIRED: nothing, and all are past their nextUpdate or to come;
