@@ -62,10 +62,25 @@ static yaml_mark_t mark_of_byte(const char *text, size_t len, size_t offset)
 	return mark;
 }
 
+/*
+ * Whether the problem stands right behind one of what means something to YAML,
+ * as in a bind: without quotes. @index counts characters.
+ */
+static bool wants_quotes(const char *text, size_t len, size_t index)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++)
+		if ((text[i] & 0xc0) != 0x80 && n++ == index)
+			break;
+	return i && memchr("[{*&}]", text[i - 1], 6);
+}
+
 static void syntax_error(struct config_reader *r, const yaml_parser_t *parser,
 			 const char *text, size_t len)
 {
 	yaml_mark_t mark = parser->problem_mark;
+	const char *hint = "";
 
 	if (parser->error == YAML_MEMORY_ERROR) {
 		r->no_memory = true;
@@ -73,10 +88,12 @@ static void syntax_error(struct config_reader *r, const yaml_parser_t *parser,
 	}
 	if (parser->error == YAML_READER_ERROR)
 		mark = mark_of_byte(text, len, parser->problem_offset);
+	else if (wants_quotes(text, len, mark.index))
+		hint = "; a text that begins like this needs quotes";
 	if (parser->context)
-		config_error(r, &mark, "YAML", "%s, %s of line %zu",
+		config_error(r, &mark, "YAML", "%s, %s of line %zu%s",
 			     parser->problem, parser->context,
-			     parser->context_mark.line + 1);
+			     parser->context_mark.line + 1, hint);
 	else
 		config_error(r, &mark, "YAML", "%s", parser->problem);
 }

@@ -19,11 +19,29 @@ int generation_no_memory(void)
 	return -ENOMEM;
 }
 
+/* What helps, for an address of IP. */
+static const char *remedy(const struct config_listener *l, int err)
+{
+	if (l->addr.ss_family == AF_UNIX)
+		return "";
+	switch (err) {
+	case -EADDRINUSE:
+		return " remedy=\"ss -ltnp shows who has it\"";
+	case -EADDRNOTAVAIL:
+		return " remedy=\"ip addr shows which addresses this machine "
+		       "has; net.ipv4.ip_nonlocal_bind allows others\"";
+	case -EACCES:
+		return " remedy=\"ports below "
+		       "net.ipv4.ip_unprivileged_port_start are root's\"";
+	}
+	return "";
+}
+
 static int fail_listener(const struct config_listener *l, int err)
 {
-	log_error("event=listen_failed at=%s:%u:%u bind=%s error=\"%s\"",
+	log_error("event=listen_failed at=%s:%u:%u bind=%s error=\"%s\"%s",
 		  l->mark.file, l->mark.line, l->mark.column, l->bind,
-		  strerror(-err));
+		  strerror(-err), remedy(l, err));
 	return err;
 }
 
@@ -138,7 +156,7 @@ static int open_control(struct generation *g)
 	g->control = control_listen(path, error, sizeof(error));
 	if (g->control >= 0)
 		return 0;
-	log_error("event=control_failed error=\"%s\"", error);
+	log_error("event=control_failed key=control error=\"%s\"", error);
 	return g->control;
 }
 

@@ -78,6 +78,8 @@ static const char *explain(int err)
 {
 	if (err == -EADDRINUSE)
 		return "a live process listens there, or it is no socket";
+	if (err == -ENOENT)
+		return "neither its folder nor the one above that is there";
 	return strerror(-err);
 }
 

@@ -184,7 +184,7 @@ static int open_control(struct master *m, const char *path)
 				       sizeof(error));
 	if (m->host.control)
 		return 0;
-	log_error("event=control_failed error=\"%s\"", error);
+	log_error("event=control_failed key=control error=\"%s\"", error);
 	return -1;
 }
 

@@ -73,10 +73,17 @@ Test(agent_config_bind, refuses_addresses_without_quotes)
 	static const struct config_case cases[] = {
 		{ CERTIFICATES ROUTES "listeners:\n- bind: [::]:443\n",
 		  "etc/f:4:10: YAML: did not find expected node content, while "
-		  "parsing a flow node of line 4\n" },
+		  "parsing a flow node of line 4; a text that begins like this "
+		  "needs quotes\n" },
 		{ CERTIFICATES ROUTES "listeners:\n- bind: *:443\n",
 		  "etc/f:4:10: YAML: did not find expected alphabetic or "
-		  "numeric character, while scanning an alias of line 4\n" },
+		  "numeric character, while scanning an alias of line 4; a "
+		  "text that begins like this needs quotes\n" },
+		{ "# \303\244\303\244\n" CERTIFICATES ROUTES "listeners:\n"
+		  "- bind: *:443\n",
+		  "etc/f:5:10: YAML: did not find expected alphabetic or "
+		  "numeric character, while scanning an alias of line 5; a "
+		  "text that begins like this needs quotes\n" },
 	};
 
 	CASE_ALL_BAD(cases);

@@ -159,6 +159,7 @@ Test(local, names_the_path_in_every_error, .init = start, .fini = stop)
 	snprintf(deep, sizeof(deep), "%s/a/b/sock", dir);
 	cr_assert_eq(listen_at(deep, SOCK_STREAM), -ENOENT);
 	cr_assert(strstr(error, deep), "%s", error);
+	cr_assert(strstr(error, "nor the one above"), "%s", error);
 	cr_assert_eq(local_listen(path, -1, &other, error, sizeof(error)),
 		     -EINVAL);
 	cr_assert(strstr(error, path), "%s", error);

@@ -76,7 +76,10 @@ END
 	up
 	config bind="127.0.0.1:$PORT" handoff="$DIR/web-2.sock" |
 		sed s/control.sock/control-2.sock/ >"$conf"
-	refuses "a taken port" "127.0.0.1:$PORT.*[Aa]ddress already in use"
+	refuses "a taken port" "127.0.0.1:$PORT.*[Aa]ddress already in use.*ss -ltnp"
+	config bind=192.0.2.1:0 handoff="$DIR/web-2.sock" |
+		sed s/control.sock/control-2.sock/ >"$conf"
+	refuses "an address of another machine" "192.0.2.1:0.*ip addr "
 	stop_ktlsd
 }
 ! host_only "configurations that are refused" || configuration
