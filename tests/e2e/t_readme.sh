@@ -49,9 +49,11 @@ fetch() {
 		--cacert "$PKI/ca.pem" --cert-status "https://localhost:$port/"
 }
 is "a page comes, with a staple" "$(fetch)" hello
-matches "and is counted" \
-	"$($(command_of ktlsctl | sed "s,ktlsctl,& -s $DIR/run/control.sock,"))" \
-	'^ktlsd_handed_off_total.* 1$'
+ask() { # COMMAND - of ktlsctl
+	$(command_of "ktlsctl $1" | sed "s,ktlsctl,& -s $DIR/run/control.sock,")
+}
+matches "and is counted" "$(ask metrics)" '^ktlsd_handed_off_total.* 1$'
+matches "it reloads" "$(ask reload)" '^ok generation=2 '
 stop "$SPAWNED"
 
 cc=(gcc -Wall -Wextra -Werror ${SAN:+"-fsanitize=$SAN"})
