@@ -34,6 +34,7 @@ DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
+MEASURE = $(call name,tests/measure,tests/,*)
 VECTORS = $(call name,tests/vectors,tests/,*)
 # Unit tests that depend on the kernel run once more in the guests.
 E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
@@ -70,10 +71,12 @@ $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
 $(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(call obj,tests/e2e/tool/*.c) $(KTLS)
+$(MEASURE): $(B)/tests/%: $(B)/tests/measure/%.o \
+	$(call obj,tests/e2e/tool/*.c) $(LIBRARIES)
 $(VECTORS): $(B)/tests/%: $(B)/tests/vectors/%.o $(B)/libocsp.a
 $(FUZZ): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARIES)
 $(FUZZ): LDFLAGS += -fsanitize=fuzzer
-$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(VECTORS) $(FUZZ):
+$(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(MEASURE) $(VECTORS) $(FUZZ):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
@@ -106,6 +109,8 @@ fuzz-run: $(FUZZ)
 		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$$f- $$f.corpus || exit; \
 	done
+measure: all $(E2E) $(MEASURE) # not part of check: it takes a quiet machine
+	@tests/measure/run
 openssl: # the unit tests with newer ones, from Debian
 	+@tests/openssl-versions
 deps:
@@ -135,5 +140,5 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo check layers unit vectors e2e guest san san-run fuzz \
-	fuzz-run openssl deps install clean
+	fuzz-run measure openssl deps install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
