@@ -72,13 +72,19 @@ static void evict_oldest(struct worker *w)
  */
 static void make_room(struct worker *w)
 {
-	struct queue *longest = &w->routes[0].queue;
+	unsigned int most = w->limits.in_flight;
+	struct queue *longest = NULL;
 	size_t i;
 
-	for (i = 1; i < w->config->n_routes; i++)
-		if (w->routes[i].queue.n_waiting > longest->n_waiting)
-			longest = &w->routes[i].queue;
-	if (longest->n_waiting > w->limits.in_flight)
+	for (i = 0; i < w->config->n_routes; i++) {
+		struct queue *q = &w->routes[i].queue;
+
+		if (q->n_waiting > most) {
+			most = q->n_waiting;
+			longest = q;
+		}
+	}
+	if (longest)
 		queue_drop(longest);
 	else
 		evict_oldest(w);

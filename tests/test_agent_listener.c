@@ -16,6 +16,7 @@ TestSuite(listener, .timeout = 20);
 
 static struct config_route route = { .name = (char *)"web" };
 static struct config config = { .routes = &route, .n_routes = 1 };
+static struct worker_route worker_route;
 static struct metrics metrics;
 static struct config_listener setup = { .backlog = 16 };
 static struct listener listener = { .config = &setup };
@@ -51,6 +52,8 @@ static void start(void)
 {
 	listen_at(AF_INET);
 	listener.worker = &w;
+	w.routes = &worker_route;
+	queue_init(&worker_route.queue);
 	listener.rules = rules_new(&setup, &route);
 	deadline_list_init(&w.handshakes, 200, conn_handshake_due);
 	deadline_list_init(&w.closing, 200, conn_closing_due);
