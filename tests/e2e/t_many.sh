@@ -14,7 +14,7 @@ fi
 # needs least of it; one connection more gets each session.
 declare -A share=([1.2]=$((N / 2)) [1.3]=$((N / 2))) pids
 how= sessions=0
-! emulated || { how=-r sessions=2; share=([1.2]=$((N * 4 / 5)) [1.3]=$((N / 5))); }
+! emulated || { how=-r sessions=2; share=([1.2]=$((N * 9 / 10)) [1.3]=$((N / 10))); }
 for version in 1.2 1.3; do
 	held_swarm swarm-$version -v $version $how -n ${share[$version]} \
 		-j 32 -k -t 90000
