@@ -208,6 +208,9 @@ int inherit_environ(struct inherit *set)
 						   0;
 	int err = 0, i;
 
+	/* There cannot be more, whatever it says. */
+	if (n > getdtablesize())
+		n = getdtablesize();
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");

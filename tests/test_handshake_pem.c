@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <sys/stat.h>
+
 #include "handshake/pem.h"
 #include "tests/handshake_peer.h"
 
@@ -43,6 +45,13 @@ static void chain_is_directory(const struct pki *p)
 {
 	unlink(p->chain);
 	cr_assert_eq(symlink(p->dir, p->chain), 0);
+}
+
+/* One that nobody writes to must not be waited for. */
+static void chain_is_pipe(const struct pki *p)
+{
+	unlink(p->chain);
+	cr_assert_eq(mkfifo(p->chain, 0600), 0);
 }
 
 static void huge_chain(const struct pki *p)
@@ -95,6 +104,7 @@ static const struct {
 } cases[] = {
 	{ no_chain, "chain.pem", "No such file or directory" },
 	{ empty_chain, "chain.pem", "no PEM certificate in it" },
+	{ chain_is_pipe, "chain.pem", "no PEM certificate in it" },
 	{ text_chain, "chain.pem", "no PEM certificate in it" },
 	{ broken_second, "chain.pem", "certificate 3 cannot be read" },
 	{ cut_chain, "chain.pem", "certificate 1 cannot be read" },
