@@ -245,7 +245,7 @@ for RESPONDER_LOG in "${LOGS[@]}"; do
 	wait_for 60 requests_at_least 40 ' mode=500 '
 	between "it failed in one way often" "$(requests ' mode=500 ')" 40 400
 done
-between "which is told" "$(told | wc -l)" 1 10
-is "by none twice" "$(told | sort | uniq -d)" ""
+# Another way of failing in between, for want of CPU say, is told, too.
+between "which is told, not each time" "$(told | wc -l)" 1 25
 stop_ktlsd
 is "it ends well" $? 0
