@@ -47,10 +47,28 @@ server many certs="$DIR/many.certs" workers=2
 cpu_ns "${SERVER[many]}"
 row "start with $N certificates" "$READY_MS ms (CPU $((NS / 1000000)) ms)" \
 	"< 10 s" "$READY_MS" -lt 10000
-server one certs="$DIR/one.certs" workers=2
-row "memory of each worker with 1 (PSS)" \
-	"$(mib "$(pss "${WORKERS[one]% *}")")" ""
+server one certs="$DIR/one.certs"
+row "memory of a worker with 1 (PSS)" \
+	"$(mib "$(pss "${WORKERS[one]}")")" ""
 memory "at the start"
+
+# ---- another configuration ---------------------------------------------------
+
+configure() { # WORKERS LIST
+	local DIR=$DIR/many
+	config workers="$1" certs="$2" >"$DIR/ktlsd.conf"
+}
+reload() {
+	"$B/ktlsctl" -s "$DIR/many/control.sock" reload >"$DIR/reload.out" ||
+		bail "the reload failed" "$(<"$DIR/reload.out")"
+}
+# workers_of_many - those of its configuration, once the ones before have gone
+workers_of_many() {
+	local KTLSD_PID=${SERVER[many]} all
+	all=($(worker_pids))
+	WORKERS[many]=${all[*]}
+	[ ${#all[@]} = "$1" ]
+}
 
 # ---- handshakes --------------------------------------------------------------
 
@@ -82,12 +100,24 @@ served() {
 	row "worker's CPU with $N against 1, all names in turn, TLS $1" \
 		"$(percent "$RATIO") ($US_A, $US_B us; windows $RANGE)" ""
 }
-say "a connection for each name"
-for VERSION in 1.3 1.2; do
-	"$TOOLS/stapled" -a "$D/root.pem" -f "$DIR/names" -q -o /dev/null \
-		-v $VERSION -r 2000 -j 256 "127.0.0.1:${PORTS[many]}" >/dev/null
-done
+# each_name - a connection for each, in both versions
+each_name() {
+	local v
+	say "a connection for each name"
+	for v in 1.3 1.2; do
+		"$TOOLS/stapled" -a "$D/root.pem" -f "$DIR/names" -q \
+			-o /dev/null -v $v -r 2000 -j 256 \
+			"127.0.0.1:${PORTS[many]}" >/dev/null
+	done
+}
+each_name
 memory "after two handshakes for each name"
+# One worker knows all names sooner: the first time its memory is copied.
+configure 1 "$DIR/many.certs"
+reload
+wait_for 20 workers_of_many 1 || bail "old workers stay"
+ahead ${WORKERS[many]}
+each_name
 for v in 1.3 1.2; do
 	alone $v
 	served $v
@@ -107,10 +137,6 @@ cpu_and_time() {
 	cpu_ns "${SERVER[many]}"
 	CPU_MS=$(((NS - before) / 1000000))
 }
-reload() {
-	"$B/ktlsctl" -s "$DIR/many/control.sock" reload >"$DIR/reload.out" ||
-		bail "the reload failed" "$(<"$DIR/reload.out")"
-}
 # reloads WHAT ADD - five of them, each after ADD K, a function that makes the
 # K'th of the last five certificates known; the row has the medians
 reloads() {
@@ -128,13 +154,9 @@ reloads() {
 		"${all[2]} ms (${all[0]}..${all[4]}; CPU of master ${cpu[2]} ms)" \
 		"< 200 ms" "${all[2]}" -lt 200
 }
-configure() { # LIST
-	local DIR=$DIR/many
-	config workers=2 certs="$1" >"$DIR/ktlsd.conf"
-}
 list() { # N
 	entries 1 "$1" >"$DIR/many.certs"
-	configure "$DIR/many.certs"
+	configure 2 "$DIR/many.certs"
 }
 say "reloads, listed in the file"
 ahead "${SERVER[many]}"
@@ -158,7 +180,7 @@ done | python3 -c 'import os, sys
 for line in sys.stdin:
     os.link(*line.split())'
 echo "  - chain: $D/live" >"$DIR/folder.certs"
-configure "$DIR/folder.certs"
+configure 2 "$DIR/folder.certs"
 nap 1.2
 reload
 reloads "in a folder" link

@@ -4,14 +4,12 @@
 # can be configured, and against another version (AGAINST, its build directory).
 . "${0%/*}/lib.sh"
 
-# clients_of KIND VERSION - sets CLIENTS for side_by_side
 clients() {
 	"$TOOLS/swarm" -n 1500 -j 4 -v "$VERSION" $HOW "127.0.0.1:$2"
 }
-# compare WHAT A B [TARGET...] - for both versions of TLS, full and resumed
+# compare WHAT A B - for both versions of TLS, full and resumed
 compare() {
 	local what=$1 a=$2 b=$3 kind
-	shift 3
 	for VERSION in 1.3 1.2; do
 		for kind in full resumed; do
 			HOW=
@@ -26,17 +24,22 @@ compare() {
 
 # ---- instructions: the same at each run --------------------------------------
 
-# instructions KIND VERSION - of one, without a kernel
+# instructions KIND VERSION - of one, without a kernel; sets EACH
 instructions() {
 	local n
-	# 40, five before them, and one for a session
 	n=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null \
 		--collect-atstart=no --toggle-collect=hs_new \
 		--toggle-collect=hs_feed --toggle-collect=hs_keys \
 		--toggle-collect=hs_free "$TOOLS/handshakes" -c 40 -k "$1" \
 		-v "$2" "$DIR" 2>&1 | sed -n 's/.*refs: *//p')
 	n=${n//,/}
-	row "instructions of a handshake, $1, TLS $2" "$((n / 46))" ""
+	# 40 of them, five before, and a full one for a session.
+	if [ "$1" = full ]; then
+		EACH=$((n / 46))
+	else
+		EACH=$(((n - EACH) / 45))
+	fi
+	row "instructions of a handshake, $1, TLS $2" "$EACH" ""
 }
 if command -v valgrind >/dev/null; then
 	ln "$PKI/ec-chain.pem" "$DIR/n00001-chain.pem" &&
