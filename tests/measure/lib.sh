@@ -54,6 +54,10 @@ aside() {
 	done
 }
 
+# before a client's command, so that it is aside
+ASIDE=
+[ "$CPUS" -lt 2 ] || ASIDE="taskset -c 1"
+
 # server NAME KEY=VALUE... - one more ktlsd with its consumer; keys as of config.
 # Sets SERVER[NAME], its pid, WORKERS[NAME], PORTS[NAME], and READY_MS
 server() {

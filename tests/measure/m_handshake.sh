@@ -5,7 +5,7 @@
 . "${0%/*}/lib.sh"
 
 clients() {
-	"$TOOLS/swarm" -n 1500 -j 4 -v "$VERSION" $HOW "127.0.0.1:$2"
+	$ASIDE "$TOOLS/swarm" -n 1500 -j 4 -v "$VERSION" $HOW "127.0.0.1:$2"
 }
 # compare WHAT A B - for both versions of TLS, full and resumed
 compare() {
