@@ -51,7 +51,7 @@ $(B)/%.o: %.c Makefile
 	@echo "  CC    $<"
 	@$(COMPILE) $(CPPFLAGS) -c -o $@ $<
 
-$(B)/libagent.a: $(filter-out $(B)/agent/main.o,$(call obj,agent/*.c))
+$(B)/libagent.a: $(filter-out $(B)/agent/main.o,$(call obj,agent/*.c agent/*/*.c))
 $(B)/libhandshake.a: $(call obj,handshake/*.c)
 $(B)/libfetch.a: $(call obj,fetch/*.c)
 $(B)/libocsp.a: $(call obj,ocsp/*.c)
@@ -59,7 +59,7 @@ $(KTLS): $(call obj,ktls/*.c)
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^ # r would take files of one name for one
 $(B)/libktls.so: $(call obj,ktls/*.c)
 	@$(LINK) -shared -Wl,-soname,libktls.so.0 -o $@ $^ -lcrypto
 

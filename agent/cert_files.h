@@ -3,7 +3,7 @@
 #ifndef AGENT_CERT_FILES_H
 #define AGENT_CERT_FILES_H
 
-#include "config.h"
+#include "config/config.h"
 
 #define CERT_FILES_MAX 10000
 #define CERT_FILES_KEYS 3

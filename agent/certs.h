@@ -8,7 +8,7 @@
 
 #include "cert_files.h"
 #include "client_rules.h"
-#include "config.h"
+#include "config/config.h"
 #include "handshake/ctx.h"
 
 /*

@@ -6,7 +6,7 @@
 #ifndef AGENT_CLIENT_RULES_H
 #define AGENT_CLIENT_RULES_H
 
-#include "config.h"
+#include "config/config.h"
 #include "handshake/client.h"
 
 /*

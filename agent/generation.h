@@ -8,7 +8,7 @@
 #define AGENT_GENERATION_H
 
 #include "certs.h"
-#include "config.h"
+#include "config/config.h"
 #include "control.h"
 #include "doors.h"
 #include "inherit.h"

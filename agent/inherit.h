@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#include "config.h"
+#include "config/config.h"
 
 enum inherit_kind { INHERIT_LISTENER, INHERIT_ROUTE, INHERIT_CONTROL };
 

@@ -6,7 +6,7 @@
 #ifndef AGENT_KEYLOG_H
 #define AGENT_KEYLOG_H
 
-#include "config.h"
+#include "config/config.h"
 
 struct keylog;
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "clients.h"
-#include "config.h"
+#include "config/config.h"
 
 /*
  * struct limits - 0 is no limit

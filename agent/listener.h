@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "deadline.h"
 #include "handshake/ctx.h"
 #include "ring.h"

@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "generation.h"
 #include "log.h"
 #include "master.h"
-#include "stapler.h"
+#include "stapler/stapler.h"
 #include "ticket_keys.h"
 #include "watcher.h"
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "config.h"
+#include "config/config.h"
 
 #define PREFIX_LEN 16
 #define PREFIX_V4_BITS 96	/* that all of IPv4 has in common */

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "config.h"
+#include "config/config.h"
 
 /*
  * process_limit - raise RLIMIT_NOFILE and say how many connections fit

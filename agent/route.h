@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "loop.h"
 #include "metrics.h"
 #include "upgrade_state.h"

@@ -7,7 +7,7 @@
 #ifndef AGENT_RULES_H
 #define AGENT_RULES_H
 
-#include "config.h"
+#include "config/config.h"
 #include "ocsp/ocsp.h"
 
 struct rules;

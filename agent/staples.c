@@ -11,7 +11,7 @@
 
 #include "log.h"
 #include "process.h"
-#include "stapler.h"
+#include "stapler/stapler.h"
 #include "staples_table.h"
 
 /* This program, whatever has become of its file. */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "config.h"
+#include "config/config.h"
 
 /* A folder's path, with its NUL. */
 #define STATE_DIR_MAX 4096

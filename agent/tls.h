@@ -3,7 +3,7 @@
 #ifndef AGENT_TLS_H
 #define AGENT_TLS_H
 
-#include "config.h"
+#include "config/config.h"
 #include "handshake/tls.h"
 
 /*

@@ -6,7 +6,7 @@
 #ifndef AGENT_WATCHER_H
 #define AGENT_WATCHER_H
 
-#include "config.h"
+#include "config/config.h"
 
 struct watcher;
 

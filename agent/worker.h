@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "certs.h"
-#include "config.h"
+#include "config/config.h"
 #include "conn_slab.h"
 #include "deadline.h"
 #include "keylog.h"

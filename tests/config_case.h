@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/config_schema.h"
+#include "agent/config/schema.h"
 
 #define CERTIFICATES "certificates: [{chain: a.pem, key: a.key}]\n"
 #define ROUTES "routes: [{name: web, handoff: web.sock}]\n"

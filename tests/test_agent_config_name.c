@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "agent/config_value.h"
+#include "agent/config/value.h"
 #include "tests/config_case.h"
 
 TestSuite(agent_config_name, .timeout = 10);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A stapler in a process of its own; the test is its master and responder. */
-#include "agent/stapler.h"
+#include "agent/stapler/stapler.h"
 
 #include "agent/log.h"
 #include "agent/loop.h"

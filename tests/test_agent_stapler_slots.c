@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What the stapler does when its clock is set; without ring or responder. */
-#include "agent/stapler_state.h"
+#include "agent/stapler/state.h"
 
 #include "agent/log.h"
 #include "agent_case.h"

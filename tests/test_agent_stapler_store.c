@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* When the stapler writes; without ring or responder, on a disk of any speed. */
-#include "agent/stapler_state.h"
+#include "agent/stapler/state.h"
 
 #include "agent/loop.h"
-#include "agent/stapler.h"
+#include "agent/stapler/stapler.h"
 #include "agent_case.h"
 #include "agent_stapler.h"
 

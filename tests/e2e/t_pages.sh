@@ -28,7 +28,7 @@ items() {
 # ---- keys ------------------------------------------------------------------
 
 keys=$(sed -nE 's/^\t+\{ "([a-z0-9_]+)",( .*)? ?(config_)?(read_[a-z_]+),.*/\1/p' \
-	agent/config_*.[ch])
+	agent/config/*.[ch])
 same "ktlsd.conf(5) has each key" "$keys" \
 	"$(part ktlsd.conf.5 'Keys of the file' EXAMPLES |
 		sed -nE 's/^\.It Cm ([a-z0-9_ ,]+)( : .*)?$/\1/p' |
@@ -49,7 +49,7 @@ is "and says what holds without it" "$(awk '
 
 # ---- events ----------------------------------------------------------------
 
-events=$(grep -hoE 'event=[a-z_%]+' agent/*.c | sed s/event=// |
+events=$(grep -hoE 'event=[a-z_%]+' agent/*.c agent/*/*.c | sed s/event=// |
 	sed -E 's/^%s(_failed|_started|_died)$/worker\1\nstapler\1/')
 same "ktlsd(8) has each event" "$events" "$(part ktlsd.8 Log Metrics | items)"
 
