@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -251,11 +252,6 @@ uint64_t reload_want(struct reload *r)
 
 /* --- all of them ------------------------------------------------------------ */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static bool is_busy(const struct reload *r)
 {
 	return r->next || r->leaving || r->held || r->stopping;
@@ -292,15 +288,15 @@ int reload_tick(struct reload *r, uint64_t now, uint64_t *next_ms)
 	free_ended(r);
 	*next_ms = r->wanted && !is_busy(r) ? now : UINT64_MAX;
 	if (r->leaving)
-		*next_ms = earlier(*next_ms, r->leave_by_ms);
+		*next_ms = clock_earlier(*next_ms, r->leave_by_ms);
 	if (r->next && r->next->started)
-		*next_ms = earlier(*next_ms, r->next->ready_by_ms);
+		*next_ms = clock_earlier(*next_ms, r->next->ready_by_ms);
 	if (r->next)
-		*next_ms = earlier(*next_ms, generation_tick(r->next, now));
+		*next_ms = clock_earlier(*next_ms, generation_tick(r->next, now));
 	if (r->serving)
-		*next_ms = earlier(*next_ms, generation_tick(r->serving, now));
+		*next_ms = clock_earlier(*next_ms, generation_tick(r->serving, now));
 	for (g = r->draining; g; g = g->next)
-		*next_ms = earlier(*next_ms, generation_tick(g, now));
+		*next_ms = clock_earlier(*next_ms, generation_tick(g, now));
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "process.h"
 #include "stapler/stapler.h"
@@ -239,11 +240,6 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void begin_wait(struct staples *s, uint64_t now)
 {
 	unsigned int wait_ms = s->setup.config->ocsp.start_wait_ms;
@@ -277,12 +273,12 @@ uint64_t staples_tick(struct staples *s, uint64_t now)
 	if (s->speak_ms)
 		next = s->speak_ms;
 	if (s->talking)
-		next = earlier(next, s->ping_ms);
+		next = clock_earlier(next, s->ping_ms);
 	if (!s->child.pid)
-		next = earlier(next, s->child.restart_ms);
+		next = clock_earlier(next, s->child.restart_ms);
 	if (now < s->settle_by_ms)
-		next = earlier(next, s->settle_by_ms);
+		next = clock_earlier(next, s->settle_by_ms);
 	else if (now < s->load_by_ms)
-		next = earlier(next, s->load_by_ms);
+		next = clock_earlier(next, s->load_by_ms);
 	return next;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 #include "watch_files.h"
@@ -33,18 +34,13 @@ struct watcher {
 	int error;		/* that was logged */
 };
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void look_soon(struct watcher *w)
 {
 	uint64_t now = loop_now_ms();
 
 	if (w->quiet_ms == UINT64_MAX)
 		w->first_ms = now;
-	w->quiet_ms = earlier(now + QUIET_MS, w->first_ms + QUIET_MAX_MS);
+	w->quiet_ms = clock_earlier(now + QUIET_MS, w->first_ms + QUIET_MAX_MS);
 }
 
 static void on_events(struct watch *watch)
@@ -173,7 +169,7 @@ static void plan_poll(struct watcher *w, uint64_t now_ms)
 bool watcher_tick(struct watcher *w, uint64_t now_ms)
 {
 	bool retry = now_ms >= w->retry_ms;
-	bool due = earlier(w->quiet_ms, w->poll_ms) <= now_ms;
+	bool due = clock_earlier(w->quiet_ms, w->poll_ms) <= now_ms;
 	bool changed;
 
 	if (w->quiet_ms <= now_ms)
@@ -188,5 +184,5 @@ bool watcher_tick(struct watcher *w, uint64_t now_ms)
 
 uint64_t watcher_due(const struct watcher *w)
 {
-	return earlier(earlier(w->quiet_ms, w->retry_ms), w->poll_ms);
+	return clock_earlier(clock_earlier(w->quiet_ms, w->retry_ms), w->poll_ms);
 }

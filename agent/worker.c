@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "conn.h"
 #include "log.h"
 #include "relay.h"
@@ -24,11 +25,6 @@ static uint64_t monotonic_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 struct ktls_bytes worker_unique_id(struct worker *w)
@@ -205,7 +201,7 @@ static uint64_t look_after_listeners(struct worker *w)
 			listener_arm(l);
 	}
 	next = limits_accept_at(&w->limits, w->now_ms);
-	return next ? earlier(next, w->next_check_ms) : w->next_check_ms;
+	return next ? clock_earlier(next, w->next_check_ms) : w->next_check_ms;
 }
 
 static bool is_over(const struct worker *w)
@@ -230,22 +226,22 @@ static int64_t run_timers(struct worker *w)
 	size_t i;
 
 	now = w->now_ms = monotonic_ms();
-	next = earlier(deadline_run(&w->handshakes, now),
-		       deadline_run(&w->closing, now));
+	next = clock_earlier(deadline_run(&w->handshakes, now),
+			     deadline_run(&w->closing, now));
 	for (i = 0; i < w->config->n_listeners; i++)
-		next = earlier(next,
-			       deadline_run(&w->listeners[i].headers, now));
+		next = clock_earlier(next,
+				     deadline_run(&w->listeners[i].headers, now));
 	for (i = 0; i < w->config->n_routes; i++)
-		next = earlier(next,
-			       queue_flush(&w->routes[i].queue, now));
+		next = clock_earlier(next,
+				     queue_flush(&w->routes[i].queue, now));
 	if (w->stopping) {
 		say_left(w);
 		if (now >= w->stop_by_ms)
 			give_up(w);
 		else
-			next = earlier(next, w->stop_by_ms);
+			next = clock_earlier(next, w->stop_by_ms);
 	} else if (w->accepting) {
-		next = earlier(next, look_after_listeners(w));
+		next = clock_earlier(next, look_after_listeners(w));
 	}
 	/* What was given up above may have been the last: nothing would wake us. */
 	if (is_over(w))

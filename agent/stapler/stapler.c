@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
 #include "agent/log.h"
 #include "agent/loop.h"
 #include "agent/process.h"
@@ -347,11 +348,6 @@ static void on_master(struct ring_op *op, int result)
 
 /* --- the process --------------------------------------------------------- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* What time has brought; returns how long to wait for the next thing, in ms. */
 static int64_t run_timers(struct stapler *st)
 {
@@ -362,8 +358,8 @@ static int64_t run_timers(struct stapler *st)
 	/* Ends of transfers make places, new transfers want libcurl's time. */
 	curl_ring_run(&st->curl, st->now_ms);
 	next = refresh_run(&st->refresh, st->now_ms);
-	next = earlier(next, timers_next(&st->ends));
-	next = earlier(next, st->curl.due_ms);
+	next = clock_earlier(next, timers_next(&st->ends));
+	next = clock_earlier(next, st->curl.due_ms);
 	say_all(st);
 	if (st->over || stapler_store_one(st))
 		return 0;
