@@ -65,8 +65,10 @@ $(B)/libktls.so: $(call obj,ktls/*.c)
 
 $(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
 $(B)/ktls-static: $(call obj,tools/static/*.c)
+$(B)/ktls-run: $(call obj,tools/run/*.c)
 $(B)/ktls-staple: $(call obj,tools/staple/*.c) $(OCSP)
 $(filter $(B)/tests/test_static_%,$(TESTS)): $(call obj,tools/static/*.c)
+$(filter $(B)/tests/test_run_%,$(TESTS)): $(call obj,tools/run/*.c)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# HAProxy as it comes from Debian, as a consumer by sockpair@.
+# HAProxy as it comes from Debian, as a consumer by ktls-run and sockpair@.
 . "${0%/*}/tools.sh"
 
 if ! command -v haproxy >/dev/null; then
@@ -20,10 +20,10 @@ frontend web
 	http-request return status 200 content-type text/plain lf-string "%[path]"
 END
 up
-spawn haproxy "$TOOLS/consumer" "$DIR/web.sock" -- \
+spawn haproxy "$B/ktls-run" --queue "$DIR/web.sock" -- \
 	haproxy -db -f "$DIR/haproxy.cfg"
-wait_for 20 holds "$DIR/haproxy.log" event=registered ||
-	bail "HAProxy's registrar was refused"
+wait_for 20 holds "$DIR/haproxy.log" '^ktls-run: serving ' ||
+	bail "HAProxy was not started"
 batch --path /through-haproxy <<END
 1.2 --version 1.2
 1.3 --version 1.3

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include "tools/run/start.h"
+
+TestSuite(run_start, .timeout = 10);
+
+static struct run_options two(const char *a, int fd_a, const char *b, int fd_b)
+{
+	return (struct run_options){
+		.queues = {{.path = a, .fd = fd_a}, {.path = b, .fd = fd_b}},
+		.n = 2,
+	};
+}
+
+Test(run_start, names_are_those_of_the_sockets_in_order)
+{
+	const struct run_options o = two("/run/b.sock", 4, "/run/x/a", 3);
+	char names[64];
+
+	cr_assert_eq(run_listen_fds(&o), 2);
+	cr_assert_eq(run_names(&o, 2, names, sizeof(names)), 0);
+	cr_assert_str_eq(names, "a:b");
+}
+
+Test(run_start, a_name_that_cannot_be_said_is_unknown)
+{
+	const struct run_options o = two("/run/a:b.sock", 3, "c.sock", 4);
+	char names[64];
+
+	cr_assert_eq(run_names(&o, 2, names, sizeof(names)), 0);
+	cr_assert_str_eq(names, "unknown:c");
+	cr_assert_eq(run_names(&o, 2, names, 9), -E2BIG);
+}
+
+Test(run_start, counts_up_to_the_first_gap)
+{
+	struct run_options o = two("a", 3, "b", 5);
+
+	cr_assert_eq(run_listen_fds(&o), 1);
+	o.queues[0].fd = 6;
+	cr_assert_eq(run_listen_fds(&o), 0);
+}
+
+static int run(const char *script, const struct run_queue *a,
+	       const struct run_queue *b)
+{
+	char *command[] = {"sh", "-c", (char *)script, NULL};
+	struct run_options o = {.queues = {*a, *b}, .n = 2};
+	const int fds[] = {b->fd, a->fd};
+	sigset_t mask;
+	int status;
+	pid_t pid;
+
+	o.command = command;
+	sigemptyset(&mask);
+	pid = run_start(&o, fds, &mask);
+	cr_assert_gt(pid, 0);
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+Test(run_start, descriptors_may_stand_in_each_others_place)
+{
+	const struct run_queue a = {.path = "a", .fd = 200};
+	const struct run_queue b = {.path = "b", .fd = 201};
+
+	dup2(open("/dev/null", O_RDONLY), 200);
+	dup2(open("/dev/zero", O_RDONLY), 201);
+	cr_assert_eq(run("[ $(readlink /proc/$$/fd/201) = /dev/null ] && "
+			 "[ $(readlink /proc/$$/fd/200) = /dev/zero ] && "
+			 "[ -z \"$LISTEN_FDS\" ]",
+			 &a, &b),
+		     0);
+}
+
+Test(run_start, says_why_it_could_not)
+{
+	char *command[] = {"/no/such/program", NULL};
+	struct run_options o = two("a", 3, "b", 4);
+	const int fds[] = {0, 0};
+	sigset_t mask;
+
+	o.command = command;
+	sigemptyset(&mask);
+	cr_assert_eq(run_start(&o, fds, &mask), -ENOENT);
+	command[0] = "/etc/passwd";
+	cr_assert_eq(run_start(&o, fds, &mask), -EACCES);
+}

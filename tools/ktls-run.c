@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ktls-run - start a server that knows nothing of ktlsd, with its queues
+ *
+ * This process registers with ktlsd for the server, and again with the next
+ * one; the server only gets the end that connections are taken from.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "ktls/ktls.h"
+#include "tools/run/options.h"
+#include "tools/run/start.h"
+
+#define RETRY_MS 200 /* for ktlsd to come */
+
+/*
+ * @main:   the server's first process, 0 once it has ended
+ * @status: what wait(2) said of it
+ * @stale:  a queue was shut down: all has to begin anew
+ */
+struct runner {
+	struct run_options o;
+	struct ktls_registration *reg[RUN_QUEUES_MAX];
+	int state[RUN_QUEUES_MAX]; /* what the last step said */
+	int signals;
+	sigset_t mask;
+	pid_t main;
+	int status;
+	bool stale;
+};
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "ktls-run: %s\n", text);
+}
+
+static void parse_options(struct run_options *o, int argc, char **argv)
+{
+	char error[300];
+
+	if (!run_parse_options(o, argc, argv, error, sizeof(error)))
+		return;
+	say("%s", error);
+	fprintf(stderr, "usage: ktls-run --queue PATH [--fd N] "
+			"[--preload [--port P]] ... -- COMMAND...\n");
+	exit(RUN_USAGE);
+}
+
+/* Waits for ktlsd if it is not there. Returns 0, or -errno and says why. */
+static int register_queue(struct runner *r, size_t i)
+{
+	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000};
+	bool said = false;
+	char error[300];
+	int rc;
+
+	while ((rc = ktls_register(r->o.queues[i].path, &r->reg[i], error,
+				   sizeof(error)))) {
+		if (rc != -ENOENT && rc != -ECONNREFUSED && rc != -ETIMEDOUT) {
+			say("%s", error);
+			return rc;
+		}
+		if (!said)
+			say("%s: waiting for it", error);
+		said = true;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static int register_all(struct runner *r)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < r->o.n; i++)
+		rc = register_queue(r, i);
+	return rc;
+}
+
+/*
+ * What is forwarded, and the end of children. Taken as events; the server gets
+ * the mask that we were started with.
+ */
+static int block_signals(struct runner *r)
+{
+	static const int taken[] = {SIGCHLD, SIGTERM, SIGINT,  SIGHUP,
+				    SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+		sigaddset(&set, taken[i]);
+	sigprocmask(SIG_BLOCK, &set, &r->mask);
+	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->signals < 0 ? -errno : 0;
+}
+
+/* The server's processes that are ours to signal: others have a parent. */
+static void signal_children(int number)
+{
+	char path[64];
+	FILE *file;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	file = fopen(path, "re");
+	while (file && fscanf(file, "%d", &pid) == 1)
+		kill(pid, number);
+	if (file)
+		fclose(file);
+}
+
+static void free_registrations(struct runner *r)
+{
+	for (size_t i = 0; i < r->o.n; i++) {
+		ktls_registration_free(r->reg[i]);
+		r->reg[i] = NULL;
+	}
+}
+
+/*
+ * At SIGTERM ktlsd is told first, so that nothing more comes to who is going.
+ * What a terminal sends it sends to the server as well.
+ */
+static void forward(struct runner *r, const struct signalfd_siginfo *info)
+{
+	if (info->ssi_signo == SIGCHLD || info->ssi_code == SI_KERNEL)
+		return;
+	if (info->ssi_signo == SIGTERM)
+		free_registrations(r);
+	if (r->main)
+		kill(r->main, info->ssi_signo);
+	else
+		signal_children(info->ssi_signo);
+}
+
+static void take_signals(struct runner *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signals, &info, sizeof(info)) == sizeof(info))
+		forward(r, &info);
+}
+
+/* Returns whether any process of the server is left. */
+static bool reap(struct runner *r)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != r->main)
+			continue;
+		r->main = 0;
+		r->status = status;
+	}
+	return !pid;
+}
+
+static void step(struct runner *r, size_t i)
+{
+	const char *path = r->o.queues[i].path;
+	const int rc = ktls_registration_step(r->reg[i]);
+
+	if (rc == r->state[i])
+		return;
+	r->state[i] = rc;
+	if (!rc) {
+		say("%s: registered again", path);
+	} else if (rc == -ENOTCONN) {
+		say("%s: ktlsd is gone: waiting for it", path);
+	} else if (rc == -ESTALE) {
+		say("%s: the queue was shut down: ending the server", path);
+		r->stale = true;
+	} else {
+		say("%s: ktlsd refuses us: %s", path, strerror(-rc));
+	}
+}
+
+static void wait_for_events(struct runner *r)
+{
+	struct pollfd p[1 + RUN_QUEUES_MAX] = {
+		{.fd = r->signals, .events = POLLIN},
+	};
+	size_t i;
+
+	for (i = 0; i < r->o.n; i++) {
+		p[1 + i].fd = r->reg[i] ? ktls_registration_fd(r->reg[i]) : -1;
+		p[1 + i].events = POLLIN;
+	}
+	if (poll(p, 1 + r->o.n, -1) < 0)
+		return;
+	for (i = 0; i < r->o.n; i++)
+		if (p[1 + i].revents)
+			step(r, i);
+}
+
+static bool ended_well(const struct runner *r)
+{
+	return WIFEXITED(r->status) && !WEXITSTATUS(r->status);
+}
+
+/*
+ * Until the server has ended. One that ends well and leaves processes behind
+ * became a daemon, or has handed over to another program: those are it then.
+ */
+static void supervise(struct runner *r)
+{
+	while (reap(r) && (r->main || ended_well(r)) && !r->stale) {
+		wait_for_events(r);
+		take_signals(r);
+	}
+	if (r->stale || !r->main)
+		signal_children(SIGTERM);
+}
+
+static int exit_status(const struct runner *r)
+{
+	if (r->stale)
+		return RUN_SYSTEM;
+	return WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) :
+					WEXITSTATUS(r->status);
+}
+
+static int start(struct runner *r)
+{
+	int fds[RUN_QUEUES_MAX];
+	pid_t pid;
+
+	for (size_t i = 0; i < r->o.n; i++)
+		fds[i] = ktls_registration_queue_fd(r->reg[i]);
+	pid = run_start(&r->o, fds, &r->mask);
+	if (pid < 0) {
+		say("%s: %s", r->o.command[0], strerror(-pid));
+		return pid == -ENOENT ? RUN_NOT_FOUND : RUN_REFUSED;
+	}
+	r->main = pid;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct runner r;
+	int rc;
+
+	parse_options(&r.o, argc, argv);
+	if (register_all(&r))
+		return RUN_SYSTEM;
+	/* Those of its processes that lose their parent become ours. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (block_signals(&r)) {
+		say("signals: %s", strerror(errno));
+		return RUN_SYSTEM;
+	}
+	rc = start(&r);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < r.o.n; i++)
+		say("serving %s at descriptor %d", r.o.queues[i].path,
+		    r.o.queues[i].fd);
+	supervise(&r);
+	free_registrations(&r);
+	return exit_status(&r);
+}

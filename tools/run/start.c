@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#define NAMES_MAX 4096
+
+static const struct run_queue *queue_at(const struct run_options *o, int fd)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (o->queues[i].fd == fd)
+			return &o->queues[i];
+	return NULL;
+}
+
+int run_listen_fds(const struct run_options *o)
+{
+	int n = 0;
+
+	while (queue_at(o, RUN_FD_FIRST + n))
+		n++;
+	return n;
+}
+
+int run_names(const struct run_options *o, int n, char *buf, size_t len)
+{
+	size_t used = 0;
+
+	*buf = 0;
+	for (int i = 0; i < n; i++) {
+		const char *path = queue_at(o, RUN_FD_FIRST + i)->path;
+		const char *slash = strrchr(path, '/');
+		const char *name = slash ? slash + 1 : path;
+		size_t size = strlen(name);
+
+		if (size > 5 && !strcmp(name + size - 5, ".sock"))
+			size -= 5;
+		if (!size || memchr(name, ':', size)) {
+			name = "unknown";
+			size = strlen(name);
+		}
+		used += snprintf(buf + used, len - used, "%s%.*s", i ? ":" : "",
+				 (int)size, name);
+		if (used >= len)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+/* LISTEN_PID is the server's own, so that it does not count for others. */
+static int set_environment(const struct run_options *o)
+{
+	const int n = run_listen_fds(o);
+	char names[NAMES_MAX], number[16];
+	int rc;
+
+	if (!n) {
+		unsetenv("LISTEN_FDS");
+		unsetenv("LISTEN_PID");
+		unsetenv("LISTEN_FDNAMES");
+		return 0;
+	}
+	rc = run_names(o, n, names, sizeof(names));
+	if (rc)
+		return rc;
+	snprintf(number, sizeof(number), "%d", n);
+	if (setenv("LISTEN_FDS", number, 1) ||
+	    setenv("LISTEN_FDNAMES", names, 1))
+		return -errno;
+	snprintf(number, sizeof(number), "%d", getpid());
+	return setenv("LISTEN_PID", number, 1) ? -errno : 0;
+}
+
+/* First out of the way: one's place may be where another one is. */
+static int place_queues(const struct run_options *o, const int *queue_fds,
+			int *report)
+{
+	int high[RUN_QUEUES_MAX];
+
+	for (size_t i = 0; i < o->n; i++) {
+		high[i] = fcntl(queue_fds[i], F_DUPFD_CLOEXEC, RUN_FD_MAX + 1);
+		if (high[i] < 0)
+			return -errno;
+	}
+	*report = fcntl(*report, F_DUPFD_CLOEXEC, RUN_FD_MAX + 1);
+	if (*report < 0)
+		return -errno;
+	for (size_t i = 0; i < o->n; i++)
+		if (dup2(high[i], o->queues[i].fd) < 0)
+			return -errno;
+	return 0;
+}
+
+/* Becomes the server. What keeps it from that goes into @report. */
+__attribute__((noreturn)) static void become(const struct run_options *o,
+					     const int *queue_fds,
+					     const sigset_t *mask, pid_t parent,
+					     int report)
+{
+	int fallback = report, rc;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(RUN_SYSTEM);
+	rc = place_queues(o, queue_fds, &report);
+	if (!rc)
+		rc = set_environment(o);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	if (!rc) {
+		execvp(o->command[0], o->command);
+		rc = -errno;
+	}
+	if (report < 0)
+		report = fallback;
+	if (write(report, &rc, sizeof(rc)) < 0)
+		_exit(RUN_SYSTEM);
+	_exit(RUN_NOT_FOUND);
+}
+
+pid_t run_start(const struct run_options *o, const int *queue_fds,
+		const sigset_t *mask)
+{
+	const pid_t self = getpid();
+	int report[2], rc = 0;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid)
+		become(o, queue_fds, mask, self, report[1]);
+	if (pid < 0)
+		rc = -errno;
+	close(report[1]);
+	if (!rc && read(report[0], &rc, sizeof(rc)) == sizeof(rc))
+		waitpid(pid, NULL, 0);
+	close(report[0]);
+	return rc ? rc : pid;
+}

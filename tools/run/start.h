@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_START_H
+#define RUN_START_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "tools/run/options.h"
+
+/*
+ * run_start - start the server with its queues
+ * @queue_fds: the queues' read ends, one for each of @o; borrowed
+ * @mask:      the signals that it blocks
+ * Waits until it is executed. Returns its pid, or -errno of execvp(3) or of
+ * what came before it.
+ */
+pid_t run_start(const struct run_options *o, const int *queue_fds,
+		const sigset_t *mask);
+
+/*
+ * run_names - what LISTEN_FDNAMES says of the first @n queues' descriptors
+ * The file names of their sockets without .sock, a colon between them.
+ * Returns 0, or -E2BIG when @len is too small.
+ */
+int run_names(const struct run_options *o, int n, char *buf, size_t len);
+
+/* How many descriptors without a gap, from the first on, are queues? */
+int run_listen_fds(const struct run_options *o);
+
+#endif
