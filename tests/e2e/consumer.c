@@ -7,6 +7,8 @@
  *   -t N   each is killed by SIGKILL on taking its Nth connection
  *   -l N   each has a descriptor limit of N
  *   -h     take nothing
+ *   -d     at SIGTERM drain: end the registration, serve what waits, finish
+ *   -L F   note in F what is in hand, see tool/ledger.h
  *
  * Registers at PATH, keeps the registration, and runs the serving processes
  * with the queue at descriptor 3; with CMD, that one instead of ours. Events
@@ -105,18 +107,31 @@ static void children(void)
 		exit(0);
 }
 
-static void on_signal(int fd)
+/* Returns the signal to pass on, or 0. */
+static int on_signal(int fd)
 {
 	struct signalfd_siginfo s;
 
 	if (read(fd, &s, sizeof(s)) != sizeof(s))
-		return;
+		return 0;
 	if (s.ssi_signo == SIGCHLD) {
 		children();
-		return;
+		return 0;
 	}
 	printf("event=registrar wakeups=%d\n", wakeups);
-	kill_all(s.ssi_signo);
+	return s.ssi_signo;
+}
+
+/* ktlsd is told first, so that it knows when the last one goes. */
+static void leave(struct ktls_registration *reg, int signal_fd)
+{
+	struct pollfd p = {.fd = signal_fd, .events = POLLIN};
+
+	ktls_registration_free(reg);
+	kill_all(SIGTERM);
+	for (;;)
+		if (poll(&p, 1, -1) == 1)
+			on_signal(signal_fd);
 }
 
 static void supervise(struct ktls_registration *reg, int signal_fd)
@@ -125,13 +140,16 @@ static void supervise(struct ktls_registration *reg, int signal_fd)
 		{.fd = signal_fd, .events = POLLIN},
 		{.fd = ktls_registration_fd(reg), .events = POLLIN},
 	};
-	int rc, last = 0;
+	int rc, last = 0, signo;
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0)
 			continue;
-		if (p[0].revents)
-			on_signal(signal_fd);
+		signo = p[0].revents ? on_signal(signal_fd) : 0;
+		if (signo == SIGTERM && config.drain)
+			leave(reg, signal_fd);
+		if (signo)
+			kill_all(signo);
 		if (!p[1].revents)
 			continue;
 		wakeups++;
@@ -158,6 +176,12 @@ static void set_option(int c)
 	case 'h':
 		config.hold = true;
 		break;
+	case 'd':
+		config.drain = true;
+		break;
+	case 'L':
+		config.ledger = optarg;
+		break;
 	default:
 		die("usage: see the head of consumer.c");
 	}
@@ -171,7 +195,7 @@ int main(int argc, char **argv)
 
 	raise_nofile();
 	setvbuf(stdout, NULL, _IOLBF, 4096);
-	while ((c = getopt(argc, argv, "+n:t:l:h")) != -1)
+	while ((c = getopt(argc, argv, "+n:t:l:hdL:")) != -1)
 		set_option(c);
 	if (getenv(SERVES)) {
 		config.hold_ms = atoi(getenv(SERVES));

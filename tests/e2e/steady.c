@@ -11,6 +11,9 @@
  *                a connection must get one that was right at its beginning, at
  *                its end, or in between. Replaced by rename(2)
  *   -t MS        a connection that takes longer has failed (20000)
+ *   -R           resume one session in all that begin after the first
+ *   -l FILE      gets a line for each that failed: its number, and why; and
+ *                each comes from an address of its own: number 0 from 127.1.0.0
  *
  * Goes on until there is a line on stdin. The last line has the counts; exit 0
  * when nothing failed.
@@ -26,6 +29,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tool/ledger.h"
 #include "tool/tool.h"
 
 enum phase { FREE, CONNECT, HANDSHAKE, RESPONSE };
@@ -42,6 +46,9 @@ struct conn {
 };
 
 static const char *where, *ca, *name = "localhost", *allowed;
+static FILE *list;
+static bool resume;
+static SSL_SESSION *session;
 static int rate = 1000, parallel = 500, timeout_ms = 20000;
 static SSL_CTX *ctx;
 static struct conn *conns;
@@ -50,7 +57,7 @@ static unsigned int right;
 static long begun, good, failed, wrong;
 static long served[26];
 static int64_t slowest_ms;
-static char first_failure[160];
+static char first_failure[180];
 
 /* What is right now; and for all that have begun it was, too. */
 static void look(void)
@@ -83,13 +90,39 @@ static void over(struct conn *c)
 
 static void fail(struct conn *c, const char *why)
 {
+	char text[160];
+
+	snprintf(text, sizeof(text), "%ld in phase %d after %lld ms: %s, %s",
+		 c->number, c->phase, (long long)(now_ms() - c->start_ms), why,
+		 ssl_reason());
 	if (!failed++)
-		snprintf(first_failure, sizeof(first_failure),
-			 "connection %ld in phase %d after %lld ms: %s, %s",
-			 c->number, c->phase,
-			 (long long)(now_ms() - c->start_ms), why,
-			 ssl_reason());
+		snprintf(first_failure, sizeof(first_failure), "connection %s",
+			 text);
+	if (list)
+		fprintf(list, "%s\n", text);
 	over(c);
+}
+
+static int keep_session(SSL *ssl, SSL_SESSION *s)
+{
+	(void)ssl;
+	if (session)
+		return 0;
+	session = s;
+	return 1;
+}
+
+static void begin_tls(struct conn *c)
+{
+	SSL_SESSION *copy;
+
+	c->ssl = client_ssl(ctx, name);
+	if (!session)
+		return;
+	/* OpenSSL uses a TLS 1.3 session once only. */
+	copy = SSL_SESSION_dup(session);
+	SSL_set_session(c->ssl, copy);
+	SSL_SESSION_free(copy);
 }
 
 static void start(struct conn *c)
@@ -101,8 +134,10 @@ static void start(struct conn *c)
 	c->right = right;
 	c->start_ms = now_ms();
 	c->phase = CONNECT;
-	c->ssl = client_ssl(ctx, name);
+	begin_tls(c);
 	busy++;
+	if (list)
+		tcp_source(LEDGER_FIRST + c->number);
 	c->fd = tcp_try(where);
 	if (c->fd < 0)
 		fail(c, strerror(errno));
@@ -293,8 +328,9 @@ static void run(void)
 		fail_late();
 	}
 	took = now_ms() - since;
-	printf("ok=%ld failed=%ld wrong=%ld per_second=%lld slowest_ms=%lld ",
-	       good, failed, wrong, (long long)(good * 1000 / (took + 1)),
+	printf("begun=%ld ok=%ld failed=%ld wrong=%ld per_second=%lld "
+	       "slowest_ms=%lld ",
+	       begun, good, failed, wrong, (long long)(good * 1000 / (took + 1)),
 	       (long long)slowest_ms);
 	for (i = 0; i < 26; i++)
 		if (served[i])
@@ -323,6 +359,14 @@ static void set_option(int c)
 	case 't':
 		timeout_ms = atoi(optarg);
 		break;
+	case 'R':
+		resume = true;
+		break;
+	case 'l':
+		list = fopen(optarg, "w");
+		if (!list)
+			die("%s: %m", optarg);
+		break;
 	default:
 		die("usage: see the head of steady.c");
 	}
@@ -332,7 +376,7 @@ int main(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "r:j:c:n:a:t:")) != -1)
+	while ((c = getopt(argc, argv, "r:j:c:n:a:t:Rl:")) != -1)
 		set_option(c);
 	if (optind + 1 != argc)
 		set_option('?');
@@ -341,9 +385,16 @@ int main(int argc, char **argv)
 	tcp_sources(8);
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	ctx = client_ctx(ca);
+	if (resume) {
+		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
+		SSL_CTX_sess_set_new_cb(ctx, keep_session);
+	}
 	conns = calloc(parallel, sizeof(*conns));
 	run();
 	free(conns);
+	if (list)
+		fclose(list);
+	SSL_SESSION_free(session);
 	SSL_CTX_free(ctx);
 	return failed != 0;
 }

@@ -33,6 +33,7 @@ struct client *client_new(const struct ktls_conn *conn, time_t now)
 	c->since = now;
 	c->file = -1;
 	c->last = false;
+	c->fresh = true;
 	c->armed = c->wants = 0;
 	c->in_len = 0;
 	return c;
@@ -246,6 +247,7 @@ static void take_request(struct client *c, size_t len, int root)
 	c->in[len] = '\0';
 	status = http_parse(&r, c->in, len);
 	c->last |= r.is_last;
+	c->fresh = false;
 	if (status)
 		respond_short(c, &r, status, "");
 	else
@@ -260,6 +262,7 @@ static void refuse(struct client *c, int status)
 	const struct http_request none = {.is_last = true};
 
 	c->last = true;
+	c->fresh = false;
 	c->in_len = 0;
 	respond_short(c, &none, status, "");
 }

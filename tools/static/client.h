@@ -29,6 +29,7 @@ struct client {
 	enum client_phase phase;
 	time_t since;	/* CLOCK_MONOTONIC, in s, of the last progress */
 	bool last;	/* no request after this one */
+	bool fresh;	/* none has come yet */
 	size_t in_len, head_len, head_sent;
 	int file;	/* -1: none */
 	off_t offset, end;

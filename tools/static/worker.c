@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <netinet/in.h>
@@ -16,7 +18,9 @@
 #include "client.h"
 
 #define IDLE_S 30 /* for a request to come, or a response to move */
-#define TICK_MS 1000
+#define FIRST_S 5 /* for a client's first request, while we stop */
+#define REST_MS 1000 /* while we stop, until the last is handed off to us */
+#define TICK_MS 500
 #define EVENTS 64
 
 struct worker {
@@ -25,15 +29,21 @@ struct worker {
 	/* Longest without progress first, within a tick. */
 	TAILQ_HEAD(, client) clients;
 	bool listening, stopping;
+	uint64_t rest_ns; /* what is handed off until then is ours, too */
 	int status;
 };
 
-static time_t now_s(void)
+static uint64_t now_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
+	return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+static time_t now_s(void)
+{
+	return now_ns() / 1000000000;
 }
 
 static int add(struct worker *w, int fd, uint32_t events, void *what)
@@ -46,7 +56,7 @@ static int add(struct worker *w, int fd, uint32_t events, void *what)
 /* Every worker waits for the one queue: a connection is to wake one of them. */
 static void listen_again(struct worker *w)
 {
-	if (!w->listening && !w->stopping)
+	if (!w->listening && (!w->stopping || now_ns() < w->rest_ns))
 		w->listening = !add(w, w->queue_fd, EPOLLIN | EPOLLEXCLUSIVE,
 				    &w->queue_fd);
 }
@@ -70,13 +80,19 @@ static void drop(struct worker *w, struct client *c)
 	listen_again(w);
 }
 
+/* While we stop: nothing of @c's is lost when it is closed now. */
+static bool may_go(const struct client *c)
+{
+	return client_is_idle(c) && !(c->fresh && c->phase == REQUEST);
+}
+
 static void run(struct worker *w, struct client *c)
 {
 	const time_t before = c->since;
 	struct epoll_event event = {.data.ptr = c};
 
 	if (!client_run(c, w->root, now_s()) ||
-	    (w->stopping && client_is_idle(c))) {
+	    (w->stopping && may_go(c))) {
 		drop(w, c);
 		return;
 	}
@@ -105,6 +121,7 @@ static void start_client(struct worker *w, const struct ktls_conn *conn)
 	}
 	/* Fails on a relay, which has no need of it. */
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	c->last = w->stopping;
 	TAILQ_INSERT_TAIL(&w->clients, c, by_age);
 	run(w, c);
 }
@@ -122,11 +139,15 @@ static void refuse_plain(const struct ktls_conn *conn)
 	close(conn->fd);
 }
 
-/* One at a time: the others are awake for theirs. */
-static void on_queue(struct worker *w)
+/*
+ * One at a time: the others are awake for theirs. Returns when it was handed
+ * off, or 0.
+ */
+static uint64_t on_queue(struct worker *w)
 {
 	struct ktls_conn conn;
-	const int rc = ktls_accept(w->queue, &conn, NULL,
+	struct ktls_info info;
+	const int rc = ktls_accept(w->queue, &conn, &info,
 				   SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	switch (rc) {
@@ -141,35 +162,64 @@ static void on_queue(struct worker *w)
 		stop_listening(w);
 		break;
 	case -EPIPE:
-		fprintf(stderr, "ktls-static: the queue was shut down\n");
 		stop_listening(w);
+		/* Without ktlsd the registrar's was the last write end. */
+		if (w->stopping)
+			break;
+		fprintf(stderr, "ktls-static: the queue was shut down\n");
 		w->stopping = true;
 		w->status = 1;
 		break;
 	}
+	return rc ? 0 : info.handoff_ns;
 }
 
+/* Each has its answer, if it has asked; from then on none is waited for. */
 static void stop(struct worker *w)
 {
 	struct client *c, *next;
 
-	stop_listening(w);
+	if (w->stopping)
+		return;
 	w->stopping = true;
+	w->rest_ns = now_ns() + REST_MS * UINT64_C(1000000);
 	for (c = TAILQ_FIRST(&w->clients); c; c = next) {
 		next = TAILQ_NEXT(c, by_age);
 		c->last = true;
-		if (client_is_idle(c))
-			drop(w, c);
+		/* Its next request may have come. */
+		run(w, c);
 	}
+}
+
+/*
+ * What is handed off before ktlsd's workers know that we are going is served:
+ * nobody may come after us, and while there is no ktlsd the queue ends with its
+ * last consumer. What comes later is for whoever is there: see handoff(7).
+ */
+static void take_rest(struct worker *w)
+{
+	uint64_t handoff_ns;
+
+	if (!w->stopping || !w->listening || now_ns() < w->rest_ns)
+		return;
+	do
+		handoff_ns = on_queue(w);
+	while (handoff_ns && handoff_ns < w->rest_ns);
+	stop_listening(w);
 }
 
 static void expire(struct worker *w)
 {
-	const time_t oldest = now_s() - IDLE_S;
-	struct client *c;
+	const time_t oldest = now_s() - IDLE_S, first = now_s() - FIRST_S;
+	struct client *c, *next;
 
 	while ((c = TAILQ_FIRST(&w->clients)) && c->since < oldest)
 		drop(w, c);
+	for (c = TAILQ_FIRST(&w->clients); c && w->stopping; c = next) {
+		next = TAILQ_NEXT(c, by_age);
+		if (c->fresh && c->since < first)
+			drop(w, c);
+	}
 }
 
 static void dispatch(struct worker *w, const struct epoll_event *events, int n)
@@ -219,10 +269,11 @@ int worker_run(int root, int queue_fd, unsigned int hold_ms)
 		fprintf(stderr, "ktls-static: worker: %s\n", strerror(errno));
 		return 1;
 	}
-	while (!w.stopping || !TAILQ_EMPTY(&w.clients)) {
+	while (!w.stopping || w.listening || !TAILQ_EMPTY(&w.clients)) {
 		n = epoll_wait(w.epoll, events, EVENTS, TICK_MS);
 		dispatch(&w, events, n);
 		expire(&w);
+		take_rest(&w);
 		if (!n)
 			listen_again(&w);
 	}

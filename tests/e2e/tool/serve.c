@@ -13,6 +13,7 @@
 
 #include "ktls/ktls.h"
 #include "describe.h"
+#include "ledger.h"
 #include "serve.h"
 #include "tool.h"
 
@@ -22,6 +23,7 @@ struct conn {
 	struct ktls_conn k;
 	enum state state;
 	int n;
+	long number; /* in the ledger */
 	bool close; /* the client asked for it */
 	char in[2048];
 	size_t in_len;
@@ -38,7 +40,8 @@ static char is_queue, is_signal;
 
 static struct ktls_queue *queue;
 static int queue_fd, epfd, take;
-static bool watching;
+static bool watching, drain, quiet;
+static uint64_t rest_ns; /* not 0: we are leaving */
 static int accepted, ended, lost, wakeups, full;
 
 static void stats(void)
@@ -53,7 +56,7 @@ static void watch_queue(bool on)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = &is_queue};
 
-	if (on == watching)
+	if (on == watching || (on && rest_ns))
 		return;
 	watching = on;
 	if (epoll_ctl(epfd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, queue_fd, &e))
@@ -75,8 +78,10 @@ static void end(struct conn *c, ssize_t rc)
 		how = "cut";
 	else if (rc == -EPROTO)
 		how = "alert";
-	printf("event=end n=%d how=%s alert=%u state=%d\n", c->n, how,
-	       c->k.alert, c->state);
+	if (!quiet)
+		printf("event=end n=%d how=%s alert=%u state=%d\n", c->n, how,
+		       c->k.alert, c->state);
+	ledger_note(c->number, LEDGER_GONE);
 	ended++;
 	/* close() would not do it while ktlsd still has its copy. */
 	epoll_ctl(epfd, EPOLL_CTL_DEL, c->k.fd, NULL);
@@ -199,9 +204,11 @@ static int do_answer(struct conn *c)
 			len = c->bytes - c->bytes_done;
 	}
 	if (!len) {
+		ledger_note(c->number, LEDGER_ANSWERED);
 		c->state = c->close ? CLOSING : HEAD;
 		return 0;
 	}
+	ledger_note(c->number, LEDGER_ANSWERING);
 	n = ktls_send(&c->k, p, len, 0);
 	if (n == -EAGAIN)
 		return n;
@@ -269,7 +276,20 @@ static void on_full(void)
 	watch_queue(false);
 }
 
-static void on_queue(void)
+static void not_taken(int rc)
+{
+	if (rc == -EMFILE)
+		on_full();
+	else if (rc == -ECONNABORTED)
+		lost++;
+	else if (rc == -EPIPE && rest_ns)
+		watch_queue(false); /* its last write end was our registrar's */
+	else if (rc != -EAGAIN)
+		die("ktls_accept: %s", strerror(-rc));
+}
+
+/* Returns when the connection was handed off; 0: none was taken. */
+static uint64_t on_queue(void)
 {
 	struct epoll_event e = {.events = EPOLLIN};
 	struct ktls_info info;
@@ -278,20 +298,18 @@ static void on_queue(void)
 
 	if (!c)
 		die("out of memory");
-	rc = ktls_accept(queue, &c->k, &info, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	rc = ledger_accept(queue, queue_fd, &c->k, &info, &c->number);
 	if (rc) {
 		free(c);
-		if (rc == -EMFILE)
-			on_full();
-		else if (rc == -ECONNABORTED)
-			lost++;
-		else if (rc != -EAGAIN)
-			die("ktls_accept: %s", strerror(-rc));
-		return;
+		not_taken(rc);
+		return 0;
 	}
 	c->n = ++accepted;
-	describe(&info, c->k.fd, c->info, sizeof(c->info));
-	printf("event=accept n=%d pid=%d %s\n", c->n, getpid(), c->info);
+	if (!quiet) {
+		describe(&info, c->k.fd, c->info, sizeof(c->info));
+		printf("event=accept n=%d pid=%d %s\n", c->n, getpid(),
+		       c->info);
+	}
 	if (accepted == take)
 		raise(SIGKILL);
 	e.data.ptr = c;
@@ -301,6 +319,28 @@ static void on_queue(void)
 		end(c, -EPROTONOSUPPORT); /* we speak no TLS */
 	else
 		progress(c);
+	return info.handoff_ns;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+/* See handoff(7): what is handed off until rest_ns is ours, too. */
+static void take_rest(void)
+{
+	uint64_t handoff_ns;
+
+	if (!rest_ns || !watching || now_ns() < rest_ns)
+		return;
+	do
+		handoff_ns = on_queue();
+	while (handoff_ns && handoff_ns < rest_ns);
+	watch_queue(false);
 }
 
 static void on_signal(int fd)
@@ -313,6 +353,10 @@ static void on_signal(int fd)
 	if (s.ssi_signo == SIGUSR2) {
 		raise_nofile();
 		watch_queue(true);
+		return;
+	}
+	if (s.ssi_signo == SIGTERM && drain) {
+		rest_ns = now_ns() + UINT64_C(1000000000);
 		return;
 	}
 	stats();
@@ -362,6 +406,10 @@ void serve(const struct serve_config *config)
 	signal_fd = signals();
 	queue_fd = config->queue_fd;
 	take = config->take;
+	drain = config->drain;
+	quiet = config->ledger;
+	if (quiet)
+		ledger_open(config->ledger);
 	queue = ktls_queue_new(queue_fd, config->hold_ms);
 	if (!queue)
 		die("ktls_queue_new: %m");
@@ -370,8 +418,8 @@ void serve(const struct serve_config *config)
 	if (config->nofile)
 		limit_nofile(config->nofile);
 	printf("event=serving pid=%d\n", getpid());
-	for (;;) {
-		n = epoll_wait(epfd, events, 64, -1);
+	while (!rest_ns || watching || accepted > ended) {
+		n = epoll_wait(epfd, events, 64, rest_ns ? 100 : -1);
 		wakeups += n > 0;
 		for (i = 0; i < n; i++) {
 			if (events[i].data.ptr == &is_queue)
@@ -381,5 +429,8 @@ void serve(const struct serve_config *config)
 			else
 				progress(events[i].data.ptr);
 		}
+		take_rest();
 	}
+	stats();
+	exit(0);
 }

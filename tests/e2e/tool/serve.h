@@ -19,10 +19,14 @@
  * @nofile:   descriptor limit while serving; 0: as it is
  * @hold_ms:  older connections are not taken; 0: all are
  * @hold:     take nothing
+ * @drain:    at SIGTERM serve what waits, finish what is under way, then leave
+ * @ledger:   a file, see ledger.h: note there what is in hand, and print no
+ *            lines about connections; NULL: no
  */
 struct serve_config {
 	int queue_fd, take, nofile, hold_ms;
-	bool hold;
+	bool hold, drain;
+	const char *ledger;
 };
 
 /*

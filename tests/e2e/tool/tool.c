@@ -111,6 +111,12 @@ void tcp_sources(int n)
 	sources = n;
 }
 
+void tcp_source(uint32_t address)
+{
+	sources = INT32_MAX;
+	next_source = address - INADDR_LOOPBACK;
+}
+
 static void bind_source(int fd)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};

@@ -32,6 +32,8 @@ size_t parse_size(const char *text);
 int tcp_connect(const char *where, int timeout_ms);
 /* From now on connections to IPv4 come from 127.0.0.1 to 127.0.0.@n in turn. */
 void tcp_sources(int n);
+/* The next one comes from this address of 127.0.0.0/8, in host order. */
+void tcp_source(uint32_t address);
 /* The same, nonblocking: the connection is still being made. */
 int tcp_start(const char *where);
 /* The same, but -1 with errno when that is refused at once. */
