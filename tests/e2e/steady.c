@@ -11,6 +11,7 @@
  *                a connection must get one that was right at its beginning, at
  *                its end, or in between. Replaced by rename(2)
  *   -t MS        a connection that takes longer has failed (20000)
+ *   -w MS        wait so long before the request (0)
  *   -R           resume one session in all that begin after the first
  *   -l FILE      gets a line for each that failed: its number, and why; and
  *                each comes from an address of its own: number 0 from 127.1.0.0
@@ -32,14 +33,14 @@
 #include "tool/ledger.h"
 #include "tool/tool.h"
 
-enum phase { FREE, CONNECT, HANDSHAKE, RESPONSE };
+enum phase { FREE, CONNECT, HANDSHAKE, PAUSE, RESPONSE };
 
 /* @right: a bit for each letter that was right since it began */
 struct conn {
 	int fd;
 	enum phase phase;
 	SSL *ssl;
-	int64_t start_ms;
+	int64_t start_ms, ask_ms;
 	long number;
 	unsigned int right;
 	struct http http;
@@ -49,7 +50,7 @@ static const char *where, *ca, *name = "localhost", *allowed;
 static FILE *list;
 static bool resume;
 static SSL_SESSION *session;
-static int rate = 1000, parallel = 500, timeout_ms = 20000;
+static int rate = 1000, parallel = 500, timeout_ms = 20000, wait_ms;
 static SSL_CTX *ctx;
 static struct conn *conns;
 static int epfd, busy;
@@ -220,7 +221,10 @@ static bool shake_hands(struct conn *c)
 	if (n == 1) {
 		if (!check_certificate(c))
 			return false;
-		ask(c);
+		c->phase = PAUSE;
+		c->ask_ms = now_ms() + wait_ms;
+		if (!wait_ms)
+			ask(c);
 	} else if (SSL_get_error(c->ssl, n) != SSL_ERROR_WANT_READ) {
 		push(c);
 		fail(c, "handshake");
@@ -310,6 +314,18 @@ static void fail_late(void)
 			fail(&conns[i], "it takes too long");
 }
 
+static void ask_due(void)
+{
+	const int64_t now = now_ms();
+	int i;
+
+	for (i = 0; i < parallel; i++)
+		if (conns[i].phase == PAUSE && conns[i].ask_ms <= now) {
+			ask(&conns[i]);
+			progress(&conns[i]);
+		}
+}
+
 static void run(void)
 {
 	struct epoll_event events[64];
@@ -325,6 +341,7 @@ static void run(void)
 		n = epoll_wait(epfd, events, 64, 1);
 		for (i = 0; i < n; i++)
 			on_event(events[i].data.ptr);
+		ask_due();
 		fail_late();
 	}
 	took = now_ms() - since;
@@ -359,6 +376,9 @@ static void set_option(int c)
 	case 't':
 		timeout_ms = atoi(optarg);
 		break;
+	case 'w':
+		wait_ms = atoi(optarg);
+		break;
 	case 'R':
 		resume = true;
 		break;
@@ -376,7 +396,7 @@ int main(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "r:j:c:n:a:t:Rl:")) != -1)
+	while ((c = getopt(argc, argv, "r:j:c:n:a:t:w:Rl:")) != -1)
 		set_option(c);
 	if (optind + 1 != argc)
 		set_option('?');

@@ -6,7 +6,8 @@
 # are killed and started, LIFE_RATE (1000; in a guest 20) connections per second.
 . "${0%/*}/tools.sh"
 STORM_S=${LIFE_SECONDS:-8} RATE=${LIFE_RATE:-1000} GROUPS_MAX=3
-emulated && STORM_S=5 RATE=20 GROUPS_MAX=2
+PACE=0.0 # and a digit: seconds between two blows
+! emulated || STORM_S=${LIFE_SECONDS:-5} RATE=${LIFE_RATE:-20} GROUPS_MAX=2 PACE=0.
 
 # ---- groups: a registrar and its serving processes -------------------------
 
@@ -60,7 +61,7 @@ bury() {
 storm() { # SECONDS
 	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	while [ "${EPOCHREALTIME/./}" -lt $end ]; do
-		nap 0.0$((RANDOM % 9 + 1))
+		nap $PACE$((RANDOM % 9 + 1))
 		[ $((RANDOM % 2)) = 0 ] || hit
 		bury
 		# At times nobody is left for a moment.
@@ -77,7 +78,7 @@ killed_at_random() {
 	up hold_timeout=60s tickets=1
 	start_group
 	start_group
-	held steady "$TOOLS/steady" -R -r "$RATE" -j 2000 -t 40000 \
+	held steady "$TOOLS/steady" -R -w 100 -r "$RATE" -j 2000 -t 40000 \
 		-c "$PKI/ca.pem" -l "$DIR/failed" "127.0.0.1:$PORT"
 	pid=$SPAWNED
 	storm "$STORM_S"
