@@ -83,12 +83,35 @@ check "notices that ktlsd is gone" wait_for 5 said 'is gone'
 up
 check "registers with the next one" wait_for 5 served
 
-# SIGTERM lets a download end, and takes nothing new.
+# SIGTERM lets a download end, serves who has connected and who waits in the
+# queue, and takes nothing new.
+sent=$(metric ktlsd_handed_off_total)
 get big --limit-rate 15M >"$DIR/got" &
 download=$!
 wait_for 5 test -s "$DIR/got"
-stop "$STATIC" TERM 30
+{
+	nap 2
+	printf 'GET /small HTTP/1.0\r\n\r\n'
+} | openssl s_client -quiet -connect "127.0.0.1:$PORT" >"$DIR/late.log" 2>&1 &
+late=$!
+check "one downloads, and one has not asked yet" wait_for 10 \
+	metric_is ktlsd_handed_off_total $((sent + 2))
+kill -STOP $(workers)
+get small >"$DIR/queued" &
+waits=$!
+check "one waits in the queue" wait_for 10 \
+	metric_is ktlsd_handed_off_total $((sent + 3))
+stopped=$(workers)
+kill -TERM "$STATIC"
+kill -CONT $stopped
+wait_for 30 gone "$STATIC"
+wait "$STATIC"
 is "SIGTERM: exit 0" $? 0
+wait "$waits"
+is "SIGTERM: who waits in the queue is served" "$(cat "$DIR/queued")" hello
+wait "$late"
+matches "SIGTERM: so is who asks a moment later" "$(cat "$DIR/late.log")" \
+	'^hello$'
 wait "$download"
 is "SIGTERM: a download ends well" $? 0
 check "SIGTERM: and is whole" cmp "$DIR/got" "$DIR/root/big"
