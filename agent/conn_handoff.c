@@ -102,12 +102,12 @@ static int tell_client(struct conn *c, struct ktls_info *info)
 static int write_long(struct conn *c, struct ktls_info *info)
 {
 	static uint8_t msg[KTLS_MSG_MAX];
-	ssize_t n = ktls_msg_encode(info, msg, sizeof(msg));
+	ssize_t n = ktls_msg_encode(info, NULL, msg, sizeof(msg));
 	uint8_t *copy;
 
 	if (n == -EMSGSIZE) {
 		info->client_cert.len = 0;
-		n = ktls_msg_encode(info, msg, sizeof(msg));
+		n = ktls_msg_encode(info, NULL, msg, sizeof(msg));
 	}
 	if (n < 0)
 		return (int)n;
@@ -146,7 +146,7 @@ static int write_message(struct conn *c, struct ktls_info *info)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	info->handoff_ns = (uint64_t)now.tv_sec * 1000000000 +
 			   (uint64_t)now.tv_nsec;
-	n = ktls_msg_encode(info, conn_buffer(c), CONN_BUFFER);
+	n = ktls_msg_encode(info, NULL, conn_buffer(c), CONN_BUFFER);
 	if (n < 0)
 		return write_long(c, info);
 	c->handoff.msg = conn_buffer(c);

@@ -49,7 +49,7 @@ static bool is_old(const uint8_t *msg, size_t len, unsigned int hold_ms)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	return ktls_msg_decode(&info, msg, len) ||
+	return ktls_msg_decode(&info, NULL, msg, len) ||
 	       info.handoff_ns + (uint64_t)hold_ms * 1000000 < now_ns;
 }
 

@@ -91,11 +91,21 @@ static int expand_label(EVP_MAC_CTX *hmac, const char *label, uint8_t *out,
 	return ok;
 }
 
+/*
+ * The context outlives the connection; its secret must not. Without a key
+ * EVP_MAC_init() starts again with the one it has, so this is how it forgets.
+ */
+static int forget(EVP_MAC_CTX *hmac, size_t secret_len)
+{
+	static const uint8_t no_key[KTLS_SECRET_MAX];
+
+	return EVP_MAC_init(hmac, no_key, secret_len, NULL);
+}
+
 int ktls_derive_keys(struct ktls_derive *d, enum ktls_cipher cipher,
 		     const unsigned char *secret, size_t secret_len,
 		     struct ktls_dir *dir)
 {
-	static const uint8_t no_key[KTLS_SECRET_MAX];
 	const int digest = cipher == KTLS_AES_256_GCM ? SHA384 : SHA256;
 	const size_t key_len = cipher == KTLS_AES_128_GCM ? 16 : 32;
 	EVP_MAC_CTX *hmac = d->hmac[digest];
@@ -105,15 +115,31 @@ int ktls_derive_keys(struct ktls_derive *d, enum ktls_cipher cipher,
 	if (secret_len != digest_len[digest])
 		return -EINVAL;
 
-	/* Without a key EVP_MAC_init() starts again with the one it has. */
 	ok = EVP_MAC_init(hmac, secret, secret_len, NULL) &&
 	     expand_label(hmac, "key", dir->key, key_len) &&
 	     EVP_MAC_init(hmac, NULL, 0, NULL) &&
 	     expand_label(hmac, "iv", dir->iv, sizeof(dir->iv));
-	/* The context outlives the connection; its secret must not. */
-	ok &= EVP_MAC_init(hmac, no_key, secret_len, NULL);
+	ok &= forget(hmac, secret_len);
 	if (ok)
 		return 0;
 	OPENSSL_cleanse(dir, sizeof(*dir));
+	return -EIO;
+}
+
+int ktls_derive_next(struct ktls_derive *d, const unsigned char *secret,
+		     size_t secret_len, unsigned char *next)
+{
+	const int digest = secret_len == digest_len[SHA384] ? SHA384 : SHA256;
+	EVP_MAC_CTX *hmac = d->hmac[digest];
+	int ok;
+
+	if (secret_len != digest_len[digest])
+		return -EINVAL;
+	ok = EVP_MAC_init(hmac, secret, secret_len, NULL) &&
+	     expand_label(hmac, "traffic upd", next, secret_len);
+	ok &= forget(hmac, secret_len);
+	if (ok)
+		return 0;
+	OPENSSL_cleanse(next, secret_len);
 	return -EIO;
 }

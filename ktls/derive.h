@@ -6,9 +6,6 @@
 
 #include "keys.h"
 
-/* Longest traffic secret: SHA-384's output, in bytes. */
-#define KTLS_SECRET_MAX 48
-
 struct ktls_derive;
 
 /*
@@ -31,5 +28,14 @@ void ktls_derive_free(struct ktls_derive *d);
 int ktls_derive_keys(struct ktls_derive *d, enum ktls_cipher cipher,
 		     const unsigned char *secret, size_t secret_len,
 		     struct ktls_dir *dir);
+
+/*
+ * ktls_derive_next - the traffic secret after a KeyUpdate (RFC 8446 7.2)
+ * @secret_len: bytes of both secrets: 32 or 48
+ * @next:       may not be @secret
+ * Returns as ktls_derive_keys(); after an error @next is wiped.
+ */
+int ktls_derive_next(struct ktls_derive *d, const unsigned char *secret,
+		     size_t secret_len, unsigned char *next);
 
 #endif

@@ -66,10 +66,16 @@ ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
 	fds->controls = false;
 	if (n < 0)
 		return -errno;
-	fds->controls = msg.msg_controllen;
-	fds->truncated = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC);
-	collect(&msg, fds);
+	ktls_collect_fds(&msg, fds);
 	return n;
+}
+
+void ktls_collect_fds(struct msghdr *msg, struct ktls_fds *fds)
+{
+	fds->n = 0;
+	fds->controls = msg->msg_controllen;
+	fds->truncated = msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC);
+	collect(msg, fds);
 }
 
 int ktls_send_fds(int sock, const void *buf, size_t len, const int *fd,
@@ -107,8 +113,8 @@ void ktls_close_fds(struct ktls_fds *fds)
 
 void ktls_close_control(struct msghdr *msg)
 {
-	struct ktls_fds fds = {.n = 0};
+	struct ktls_fds fds;
 
-	collect(msg, &fds);
+	ktls_collect_fds(msg, &fds);
 	ktls_close_fds(&fds);
 }

@@ -8,13 +8,14 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "ktls.h"
+
 /* A message never has more: the kernel's SCM_MAX_FD. */
 #define KTLS_FDS_MAX 253
 
-/* Room for these and for what SO_PASSCRED and its like add, in bytes. */
-#define KTLS_CONTROL_MAX 1536
-
 /*
+ * Those of a message, for which KTLS_CONTROL_MAX bytes are room enough, with
+ * what SO_PASSCRED and its like add.
  * @truncated: the message, its descriptors or both came in part only
  * @controls:  something came beside the data, descriptors or not
  */
@@ -32,6 +33,9 @@ struct ktls_fds {
  */
 ssize_t ktls_recv_fds(int sock, void *buf, size_t len, struct ktls_fds *fds,
 		      int flags);
+
+/* ktls_collect_fds - the same out of what another's recvmsg(2) has left */
+void ktls_collect_fds(struct msghdr *msg, struct ktls_fds *fds);
 
 /*
  * ktls_send_fds - send one message, never blocks

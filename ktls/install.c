@@ -107,3 +107,37 @@ int ktls_install(int fd, const struct ktls_keys *keys)
 	rc = install_dir(fd, TLS_RX, keys, &keys->rx);
 	return rc == -ENOENT || rc == -EOPNOTSUPP ? -EIO : rc;
 }
+
+int ktls_install_tx(int fd, const struct ktls_keys *keys)
+{
+	return install_dir(fd, TLS_TX, keys, &keys->tx);
+}
+
+int ktls_install_rx(int fd, const struct ktls_keys *keys)
+{
+	return install_dir(fd, TLS_RX, keys, &keys->rx);
+}
+
+int ktls_installed(int fd, uint16_t *version, enum ktls_cipher *cipher)
+{
+	/* With room for no more than this the kernel gives no key. */
+	struct tls_crypto_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_TLS, TLS_TX, &info, &len))
+		return -errno;
+	*version = info.version;
+	switch (info.cipher_type) {
+	case TLS_CIPHER_AES_GCM_128:
+		*cipher = KTLS_AES_128_GCM;
+		return 0;
+	case TLS_CIPHER_AES_GCM_256:
+		*cipher = KTLS_AES_256_GCM;
+		return 0;
+	case TLS_CIPHER_CHACHA20_POLY1305:
+		*cipher = KTLS_CHACHA20_POLY1305;
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}

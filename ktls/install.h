@@ -33,15 +33,31 @@ int ktls_attach(int fd);
 int ktls_install(int fd, const struct ktls_keys *keys);
 
 /*
+ * ktls_install_tx, ktls_install_rx - another key for one direction, in TLS 1.3
+ * To be called behind a KeyUpdate sent, or taken out of the socket.
+ * Returns 0; -EBUSY: a kernel before 6.14, which takes no second key; or
+ * another -errno of setsockopt(2).
+ */
+int ktls_install_tx(int fd, const struct ktls_keys *keys);
+int ktls_install_rx(int fd, const struct ktls_keys *keys);
+
+/*
+ * ktls_installed - what a socket's TX side has; no key is asked for
+ * Returns 0 or -errno; -EPROTO: a cipher that is none of ours.
+ */
+int ktls_installed(int fd, uint16_t *version, enum ktls_cipher *cipher);
+
+/*
  * struct ktls_support - what this kernel does, found by trying it
  * @error:       0, or the -errno of ktls_attach() when nothing works
  * @pairs:       set of KTLS_PAIR() that work in both directions
  * @max_payload: whether a limit on the payload of sent records can be set
+ * @rekey:       whether a key can be changed, in TLS 1.3
  */
 struct ktls_support {
 	int error;
 	unsigned int pairs;
-	bool max_payload;
+	bool max_payload, rekey;
 };
 
 /*

@@ -26,6 +26,9 @@ enum ktls_cipher {
 	(1u << (((version) == KTLS_TLS13 ? KTLS_CIPHERS : 0) + (cipher)))
 #define KTLS_ALL_PAIRS ((1u << (2 * KTLS_CIPHERS)) - 1)
 
+/* Longest traffic secret: SHA-384's output, in bytes. */
+#define KTLS_SECRET_MAX 48
+
 /*
  * struct ktls_dir - one direction's record protection
  * @key: 16 bytes for AES-128-GCM, otherwise 32

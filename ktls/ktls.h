@@ -15,7 +15,11 @@
 
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
 #pragma GCC visibility push(default)
 /* PLAIN: of a route with tls: passthrough. The ClientHello is still unread, TLS
  * is the consumer's to speak: the calls below are recv(2), send(2), ... then. */
@@ -56,12 +60,16 @@ struct ktls_info {
 	struct ktls_bytes client_cert;	/* DER, where the route asks for it */
 };
 
-/* A connection; the fields are for reading. */
+/*
+ * A connection; the fields are for reading. It may be moved to another place,
+ * but has one owner, who ends it by ktls_close() or ktls_release().
+ */
 struct ktls_conn {
 	int fd;			/* blocking unless SOCK_NONBLOCK was asked for */
 	enum ktls_mode mode;
 	unsigned int alert;	/* last alert's description, RFC 8446 6 */
 	unsigned int sent_close : 1, got_close : 1; /* sent: or a fatal alert */
+	struct ktls_rekey *rekey; /* secrets for KeyUpdate; NULL: none came */
 };
 
 /*
@@ -74,9 +82,21 @@ struct ktls_conn {
 struct ktls_registration;
 int ktls_register(const char *path, struct ktls_registration **reg, char *error,
 		  size_t error_len);
-/* For ktls_queue_new(): the queue's read end, still @reg's, and hold_ms. */
+/*
+ * ktls_register_later - the same without waiting, and without ktlsd
+ * Makes a queue of its own, which ktlsd is offered by ktls_registration_step(),
+ * now or when it comes. Returns 0 and *@reg, whose queue can be used at once;
+ * -ENAMETOOLONG, -ENOMEM, -EMFILE or -ENFILE.
+ */
+int ktls_register_later(const char *path, struct ktls_registration **reg);
+/*
+ * For ktls_queue_new(): the queue's read end, still @reg's, and hold_ms, which
+ * is 0 until ktlsd has said it, at the first registration.
+ */
 int ktls_registration_queue_fd(const struct ktls_registration *reg);
 unsigned int ktls_registration_hold_ms(const struct ktls_registration *reg);
+/* Why step failed last, a sentence, ktlsd's own if it refused; "": never. */
+const char *ktls_registration_error(const struct ktls_registration *reg);
 /*
  * An epoll descriptor, readable when ktls_registration_step() has work: ktlsd
  * went away or came back. Step never blocks; it registers again (every 100 ms
@@ -109,26 +129,96 @@ void ktls_queue_free(struct ktls_queue *q);
  * @flags: SOCK_NONBLOCK, SOCK_CLOEXEC, or 0
  * Returns 0; -EAGAIN: none waiting; -EMFILE: no descriptor free, nothing was
  * taken; -EPROTO: a message that is not ktlsd's was dropped; -ECONNABORTED:
- * its descriptor was lost; -EPIPE: the queue was shut down.
+ * its descriptor was lost; -EPIPE: the queue was shut down; -ENOMEM: it was
+ * closed for want of memory; -EINVAL: @flags.
  */
 int ktls_accept(struct ktls_queue *q, struct ktls_conn *c,
 		struct ktls_info *info, int flags);
+
+/*
+ * ktls_accept_msg - judge a message that the caller took out of the queue
+ * @msg: as recvmsg(2) or IORING_OP_RECVMSG left it: one iovec, of KTLS_MSG_MAX
+ *       bytes or more, and KTLS_CONTROL_MAX bytes or more of control data,
+ *       aligned as a cmsghdr; better received with MSG_CMSG_CLOEXEC than set by
+ *       @flags. @info points into it; secrets in it are wiped
+ * @res: what that returned: bytes or -errno
+ * @hold_ms: as of ktls_queue_new()
+ * Whoever receives so needs a descriptor in reserve, as ktls_queue has, or
+ * loses connections when the table is full: see handoff(7).
+ * Returns as ktls_accept(), or -ETIMEDOUT: it waited longer than @hold_ms.
+ * After an error every descriptor that came has been closed.
+ */
+#define KTLS_MSG_MAX 16384
+#define KTLS_CONTROL_MAX 1536
+int ktls_accept_msg(struct msghdr *msg, ssize_t res, unsigned int hold_ms,
+		    struct ktls_conn *c, struct ktls_info *info, int flags);
 
 /*
  * ktls_recv - receive application data
  * Returns bytes; 0: clean end (close_notify); -ECONNRESET: cut off without one;
  * -EPROTO: fatal alert, see @c->alert, or a record out of place; -EBADMSG:
  * one that does not decrypt; -EKEYEXPIRED: the peer changed its key, which
- * this connection cannot follow; -EAGAIN, -EINTR and others from recvmsg(2).
+ * this connection cannot follow; -EAGAIN; -EINTR: call again, it was a signal
+ * or many key changes; and others from recvmsg(2).
  */
 ssize_t ktls_recv(struct ktls_conn *c, void *buf, size_t len);
-/* send(2) with MSG_NOSIGNAL; sendfile(2), which may raise SIGPIPE. -errno. */
+/*
+ * ktls_recv_result - what the result of one's own receiving means
+ * @res: bytes, 0 or -errno of read(2), recv(2), splice(2) or IORING_OP_RECV on
+ *       @c->fd, without room for control messages
+ * Where it was an alert or a KeyUpdate that stood in the way, takes it. Returns
+ * 1: go on receiving; 0: clean end; -EAGAIN; or -errno as ktls_recv().
+ */
+int ktls_recv_result(struct ktls_conn *c, int res);
+/*
+ * send(2) and writev(2) with MSG_NOSIGNAL; sendfile(2), which may raise
+ * SIGPIPE. -errno. All may first change the key, and fail as ktls_rekey().
+ */
 ssize_t ktls_send(struct ktls_conn *c, const void *buf, size_t len, int flags);
+ssize_t ktls_writev(struct ktls_conn *c, const struct iovec *iov, int n);
 ssize_t ktls_sendfile(struct ktls_conn *c, int fd, off_t *offset, size_t count);
-/* Says close_notify, ends our direction. -EAGAIN: again when writable. */
+/*
+ * Says close_notify, ends our direction; sends what MSG_MORE held back.
+ * -EAGAIN: again when writable.
+ */
 int ktls_shutdown(struct ktls_conn *c);
 /* Says close_notify if not yet said and there is room, then closes. */
 void ktls_close(struct ktls_conn *c);
+/* Returns @c->fd, open, the caller's; of all else @c had nothing is left. */
+int ktls_release(struct ktls_conn *c);
+
+/*
+ * Key changes (KeyUpdate, RFC 8446 4.6.3), on a route with `rekey: true` and a
+ * kernel from 6.14. The peer's are followed, and answered if it asks for that,
+ * by ktls_recv() and ktls_recv_result(). While one of these, or of those below,
+ * is called, no write of one's own may be under way on the socket.
+ */
+
+/*
+ * ktls_rekey - change the key that we send under
+ * @peer_too: not 0: ask the peer to change its key, too
+ * Returns 0; -EAGAIN: the socket is full: it is done before the next
+ * ktls_send() or by ktls_flush(); -EOPNOTSUPP: @c->rekey is NULL; -EKEYEXPIRED:
+ * the kernel took no new key, nothing can be sent any more; or -errno of
+ * sendmsg(2).
+ */
+int ktls_rekey(struct ktls_conn *c, int peer_too);
+/*
+ * ktls_flush - send the KeyUpdate that is due, if one is
+ * For those who write by themselves: before they do, after ktls_recv_result()
+ * has returned 1. Returns 0: write; or as ktls_rekey().
+ */
+int ktls_flush(struct ktls_conn *c);
+/*
+ * ktls_set_rekey - after how many bytes of ktls_send(), ktls_writev() and
+ * ktls_sendfile() the key is changed; 0: as it is at first, 2^36
+ * It is changed after 2^23 records, in any case: AES-GCM's keys are good for
+ * 2^24.5 (RFC 8446 5.5). Without @c->rekey nothing happens.
+ */
+void ktls_set_rekey(struct ktls_conn *c, uint64_t bytes);
 
 #pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -44,6 +44,10 @@ static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 #define END_POINT_MAX 64
 #define JA4_LEN 36
 
+/* SHA-256's output and SHA-384's. */
+#define SECRET_LEN 32
+#define LONG_SECRET_LEN 48
+
 /* A place to write to; once something did not fit, nothing more does. */
 struct writer {
 	uint8_t *buf;
@@ -133,7 +137,8 @@ static void put_told(struct writer *w, const struct ktls_info *info)
 	put_bytes(w, KTLS_SUB_JA4, info->ja4);
 }
 
-static void put_own(struct writer *w, const struct ktls_info *info)
+static void put_own(struct writer *w, const struct ktls_info *info,
+		    const struct ktls_msg_secrets *secrets)
 {
 	const uint8_t mode = info->mode, resumed = !!info->resumed;
 	const size_t start = begin_tlv(w, KTLS_TLV);
@@ -150,6 +155,10 @@ static void put_own(struct writer *w, const struct ktls_info *info)
 		put_bytes(w, KTLS_SUB_SHA256, info->client_sha256);
 	}
 	put_told(w, info);
+	if (secrets && info->mode == KTLS_KERNEL) {
+		put_bytes(w, KTLS_SUB_RX_SECRET, secrets->rx);
+		put_bytes(w, KTLS_SUB_TX_SECRET, secrets->tx);
+	}
 	end_tlv(w, start);
 }
 
@@ -193,7 +202,9 @@ static uint8_t put_addresses(struct writer *w, const struct ktls_info *info)
 	return FAMILY_TCP6;
 }
 
-ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf, size_t size)
+ssize_t ktls_msg_encode(const struct ktls_info *info,
+			const struct ktls_msg_secrets *secrets, uint8_t *buf,
+			size_t size)
 {
 	struct writer w = {
 		.buf = buf,
@@ -209,7 +220,7 @@ ssize_t ktls_msg_encode(const struct ktls_info *info, uint8_t *buf, size_t size)
 	put_bytes(&w, TLV_UNIQUE_ID, info->unique_id);
 	if (info->mode != KTLS_PLAIN)
 		put_ssl(&w, info);
-	put_own(&w, info);
+	put_own(&w, info, secrets);
 	if (w.full)
 		return -EMSGSIZE;
 	head[2] = (w.len - HEADER_LEN) >> 8;
@@ -319,8 +330,23 @@ static int take_told(struct ktls_info *info, int type, struct ktls_bytes value)
 	}
 }
 
+/* Each once: of two, one would not be wiped. Returns 0 or -EPROTO. */
+static int take_secret(struct ktls_msg_secrets *secrets, int type,
+		       struct ktls_bytes value)
+{
+	struct ktls_bytes *secret =
+		type == KTLS_SUB_RX_SECRET ? &secrets->rx : &secrets->tx;
+
+	if (secret->len ||
+	    (value.len != SECRET_LEN && value.len != LONG_SECRET_LEN))
+		return -EPROTO;
+	*secret = value;
+	return 0;
+}
+
 /* Returns 1 when the mode, without which a connection is no use, is there. */
-static int take_own(struct ktls_info *info, struct ktls_bytes in)
+static int take_own(struct ktls_info *info, struct ktls_msg_secrets *secrets,
+		    struct ktls_bytes in)
 {
 	struct ktls_bytes value;
 	int type, has_mode = 0;
@@ -357,6 +383,11 @@ static int take_own(struct ktls_info *info, struct ktls_bytes in)
 				return -EPROTO;
 			info->client_sha256 = value;
 			break;
+		case KTLS_SUB_RX_SECRET:
+		case KTLS_SUB_TX_SECRET:
+			if (take_secret(secrets, type, value))
+				return -EPROTO;
+			break;
 		default:
 			if (take_told(info, type, value))
 				return -EPROTO;
@@ -373,7 +404,15 @@ static void forget_client(struct ktls_info *info)
 	info->client_cert = info->client_cn;
 }
 
-static int take_tlvs(struct ktls_info *info, struct ktls_bytes in)
+static bool secrets_fit(const struct ktls_info *info,
+			const struct ktls_msg_secrets *secrets)
+{
+	return secrets->rx.len == secrets->tx.len &&
+	       (!secrets->rx.len || info->mode == KTLS_KERNEL);
+}
+
+static int take_tlvs(struct ktls_info *info, struct ktls_msg_secrets *secrets,
+		     struct ktls_bytes in)
 {
 	struct ktls_bytes value;
 	int type, rc = 0, has_mode = 0;
@@ -393,13 +432,15 @@ static int take_tlvs(struct ktls_info *info, struct ktls_bytes in)
 			rc = take_ssl(info, value);
 			break;
 		case KTLS_TLV:
-			rc = has_mode = take_own(info, value);
+			rc = has_mode = take_own(info, secrets, value);
 			break;
 		}
 	}
 	if (!info->client_verified)
 		forget_client(info);
-	return rc >= 0 && type == -ENODATA && has_mode ? 0 : -EPROTO;
+	if (rc < 0 || type != -ENODATA || !has_mode)
+		return -EPROTO;
+	return secrets_fit(info, secrets) ? 0 : -EPROTO;
 }
 
 static void take_tcp4(struct sockaddr_storage *to, const uint8_t *addr,
@@ -449,16 +490,21 @@ static int take_addresses(struct ktls_info *info, uint8_t family,
 	}
 }
 
-int ktls_msg_decode(struct ktls_info *info, const uint8_t *buf, size_t len)
+int ktls_msg_decode(struct ktls_info *info, struct ktls_msg_secrets *secrets,
+		    const uint8_t *buf, size_t len)
 {
 	struct ktls_bytes in = {buf, len};
 	const uint8_t *head = take(&in, HEADER_LEN);
+	struct ktls_msg_secrets unused;
 
+	if (!secrets)
+		secrets = &unused;
 	memset(info, 0, sizeof(*info));
+	memset(secrets, 0, sizeof(*secrets));
 	if (!head || memcmp(head, signature, sizeof(signature)) ||
 	    head[12] != VERSION_PROXY || in.len != be16(head + 14))
 		return -EPROTO;
 	if (take_addresses(info, head[13], &in))
 		return -EPROTO;
-	return take_tlvs(info, in);
+	return take_tlvs(info, secrets, in);
 }

@@ -31,9 +31,9 @@ struct ktls_registration {
 	int epoll, timer, sock;
 	int queue[2]; /* read end, write end; -1 before the first */
 	unsigned int hold_ms;
-	int refused; /* what the last answer came to, 0 or -errno */
+	int refused; /* what asking came to, 0 or -errno */
 	struct sockaddr_un addr;
-	char text[sizeof(((struct ktls_answer *)0)->text)];
+	char text[300]; /* why it failed last */
 };
 
 /* With @ms 0 the timer is off. */
@@ -69,6 +69,31 @@ static void go_down(struct ktls_registration *reg, unsigned int retry_ms)
 	set_timer(reg, retry_ms);
 }
 
+/* Unless ktlsd has said it itself. */
+static void explain(struct ktls_registration *reg, int rc)
+{
+	const char *path = reg->addr.sun_path;
+	char *text = reg->text;
+	const size_t len = sizeof(reg->text);
+
+	if (text[0])
+		return;
+	if (rc == -ENOENT || rc == -ECONNREFUSED)
+		snprintf(text, len, "no ktlsd has %s open", path);
+	else if (rc == -EACCES)
+		snprintf(text, len,
+			 "uid %u may not connect to %s: see the route's user, "
+			 "group and mode",
+			 geteuid(), path);
+	else if (rc == -EPROTO)
+		snprintf(text, len, "what answers on %s is not ktlsd", path);
+	else if (rc == -ETIMEDOUT)
+		snprintf(text, len, "ktlsd did not answer on %s within %d s",
+			 path, WAIT_MS / 1000);
+	else
+		snprintf(text, len, "%s: %s", path, strerror(-rc));
+}
+
 /* Connects and says hello, with the queue as an offer once there is one. */
 static int ask(struct ktls_registration *reg)
 {
@@ -78,6 +103,7 @@ static int ask(struct ktls_registration *reg)
 	};
 	int rc;
 
+	reg->text[0] = '\0';
 	reg->sock = socket(AF_UNIX,
 			   SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (reg->sock < 0)
@@ -94,6 +120,10 @@ static int ask(struct ktls_registration *reg)
 		rc = watch(reg, reg->sock);
 	if (rc) {
 		go_down(reg, RETRY_MS);
+		explain(reg, rc);
+		/* Not to be mended by waiting for ktlsd. */
+		if (rc != -ENOENT && rc != -ECONNREFUSED && rc != -EAGAIN)
+			reg->refused = rc;
 		return rc;
 	}
 	reg->state = ASKED;
@@ -173,10 +203,12 @@ static void receive(struct ktls_registration *reg)
 		return;
 	if (len <= 0) {
 		go_down(reg, RETRY_MS);
+		explain(reg, -ECONNRESET);
 	} else if (reg->state == ASKED) {
 		rc = take_answer(reg, len, &answer, &fds);
 		if (rc) {
 			go_down(reg, REFUSED_MS);
+			explain(reg, rc);
 			reg->refused = rc;
 		} else {
 			reg->hold_ms = answer.hold_ms;
@@ -205,6 +237,11 @@ int ktls_registration_step(struct ktls_registration *reg)
 	if (reg->state == UP)
 		return 0;
 	return reg->refused ? reg->refused : -ENOTCONN;
+}
+
+const char *ktls_registration_error(const struct ktls_registration *reg)
+{
+	return reg->text;
 }
 
 static int init(struct ktls_registration *reg, const char *path)
@@ -253,45 +290,30 @@ static int wait_for_answer(struct ktls_registration *reg)
 	return rc;
 }
 
-static void explain(const struct ktls_registration *reg, int rc, char *error,
-		    size_t len)
+static struct ktls_registration *reg_new(void)
 {
-	const char *path = reg->addr.sun_path;
+	struct ktls_registration *reg = malloc(sizeof(*reg));
 
-	if (reg->text[0])
-		snprintf(error, len, "%s", reg->text);
-	else if (rc == -ENOENT || rc == -ECONNREFUSED)
-		snprintf(error, len, "no ktlsd has %s open", path);
-	else if (rc == -EACCES)
-		snprintf(error, len,
-			 "uid %u may not connect to %s: see the route's user, "
-			 "group and mode",
-			 geteuid(), path);
-	else if (rc == -EPROTO)
-		snprintf(error, len, "what answers on %s is not ktlsd", path);
-	else if (rc == -ETIMEDOUT)
-		snprintf(error, len, "ktlsd did not answer on %s within %d s",
-			 path, WAIT_MS / 1000);
-	else
-		snprintf(error, len, "%s: %s", path, strerror(-rc));
+	if (reg)
+		*reg = (struct ktls_registration){
+			.epoll = -1,
+			.timer = -1,
+			.sock = -1,
+			.queue = {-1, -1},
+		};
+	return reg;
 }
 
 int ktls_register(const char *path, struct ktls_registration **out, char *error,
 		  size_t error_len)
 {
-	struct ktls_registration *reg = malloc(sizeof(*reg));
+	struct ktls_registration *reg = reg_new();
 	int rc;
 
 	if (!reg) {
 		snprintf(error, error_len, "out of memory");
 		return -ENOMEM;
 	}
-	*reg = (struct ktls_registration){
-		.epoll = -1,
-		.timer = -1,
-		.sock = -1,
-		.queue = {-1, -1},
-	};
 	rc = init(reg, path);
 	if (!rc)
 		rc = wait_for_answer(reg);
@@ -299,9 +321,31 @@ int ktls_register(const char *path, struct ktls_registration **out, char *error,
 		*out = reg;
 		return 0;
 	}
-	explain(reg, rc, error, error_len);
+	explain(reg, rc);
+	snprintf(error, error_len, "%s", reg->text);
 	ktls_registration_free(reg);
 	return rc;
+}
+
+int ktls_register_later(const char *path, struct ktls_registration **out)
+{
+	struct ktls_registration *reg = reg_new();
+	int rc;
+
+	if (!reg)
+		return -ENOMEM;
+	rc = init(reg, path);
+	if (!rc && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			      reg->queue))
+		rc = -errno;
+	if (rc) {
+		ktls_registration_free(reg);
+		return rc;
+	}
+	/* Not found, or not yet: the timer asks again. */
+	ask(reg);
+	*out = reg;
+	return 0;
 }
 
 int ktls_registration_queue_fd(const struct ktls_registration *reg)

@@ -163,7 +163,7 @@ static inline struct ktls_info take(void)
 	cr_assert_gt(n, 0);
 	cr_assert_eq(fds.n, 1);
 	consumer = fds.fd[0];
-	cr_assert_eq(ktls_msg_decode(&info, msg, (size_t)n), 0);
+	cr_assert_eq(ktls_msg_decode(&info, NULL, msg, (size_t)n), 0);
 	return info;
 }
 

@@ -182,7 +182,7 @@ static void put(unsigned int n, unsigned int age_ms)
 
 	handoff->fd = STDIN_FILENO;
 	handoff->msg = msg[n % 8];
-	handoff->msg_len = (size_t)ktls_msg_encode(&info, msg[n % 8], 256);
+	handoff->msg_len = (size_t)ktls_msg_encode(&info, NULL, msg[n % 8], 256);
 	handoff->done = handed_off;
 	queue_push(&worker, handoff, 0);
 }
@@ -200,7 +200,7 @@ static int get(int fd)
 		return -1;
 	cr_assert_eq(fds.n, 1);
 	ktls_close_fds(&fds);
-	cr_assert_eq(ktls_msg_decode(&info, msg, (size_t)len), 0);
+	cr_assert_eq(ktls_msg_decode(&info, NULL, msg, (size_t)len), 0);
 	memcpy(&n, info.unique_id.data, sizeof(n));
 	return (int)n;
 }

@@ -34,7 +34,7 @@ static void put(const char *n, unsigned int age_ms)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	info.handoff_ns = t.tv_sec * UINT64_C(1000000000) + t.tv_nsec -
 			  age_ms * UINT64_C(1000000);
-	len = ktls_msg_encode(&info, msg, sizeof(msg));
+	len = ktls_msg_encode(&info, NULL, msg, sizeof(msg));
 	cr_assert_gt(len, 0);
 	cr_assert_eq(ktls_send_fds(from[1], msg, (size_t)len, &fd, 1), 0);
 }
@@ -52,7 +52,7 @@ static int get(int fd)
 		return -1;
 	cr_assert_eq(fds.n, 1);
 	ktls_close_fds(&fds);
-	cr_assert_eq(ktls_msg_decode(&info, msg, (size_t)n), 0);
+	cr_assert_eq(ktls_msg_decode(&info, NULL, msg, (size_t)n), 0);
 	memcpy(text, info.server_name.data, info.server_name.len);
 	return atoi(text);
 }

@@ -104,10 +104,10 @@ static void expect_round_trip(const struct ktls_info *info)
 {
 	static uint8_t buf[KTLS_MSG_MAX];
 	struct ktls_info back;
-	ssize_t len = ktls_msg_encode(info, buf, sizeof(buf));
+	ssize_t len = ktls_msg_encode(info, NULL, buf, sizeof(buf));
 
 	cr_assert_gt(len, 0);
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	expect_same(&back, info);
 }
 
@@ -139,9 +139,9 @@ Test(message, of_a_connection_with_its_hello_unread_tells_no_more_than_that)
 
 	info.mode = KTLS_PLAIN;
 	info.resumed = 0;
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	cr_assert_gt(len, 0);
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	info.version = info.cipher = info.group = (struct ktls_bytes){ 0 };
 	info.key_alg = info.cert_sig_alg = info.sig_scheme = info.version;
 	forget_client(&info);
@@ -179,7 +179,7 @@ Test(message, writes_the_bytes_that_the_manual_shows)
 
 	set_addr(&info.peer, "192.0.2.1", 40000);
 	set_addr(&info.local, "198.51.100.2", 443);
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	cr_assert_eq(len, sizeof(want));
 	cr_expect_arr_eq(buf, want, sizeof(want));
 }
@@ -191,7 +191,7 @@ static const uint8_t *ssl_of(struct ktls_info *info)
 
 	info->alpn = info->server_name = info->unique_id =
 		(struct ktls_bytes){ 0 };
-	cr_assert_gt(ktls_msg_encode(info, buf, sizeof(buf)), 0);
+	cr_assert_gt(ktls_msg_encode(info, NULL, buf, sizeof(buf)), 0);
 	cr_assert_eq(buf[28], 0x20);
 	return buf + 31;
 }
@@ -216,23 +216,23 @@ Test(message, names_no_client_that_was_not_verified)
 	uint8_t buf[KTLS_MSG_MAX];
 	ssize_t len, i;
 
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	for (i = 28; memcmp(buf + i, "\x05\0\0\0\0", 5); i++)
 		cr_assert_lt(i, len - 5);
 	forget_client(&info);
 	/* who wrote that says that the verification failed */
 	buf[i + 4] = 1;
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	expect_same(&back, &info);
 	/* or that there was no certificate */
 	buf[i + 4] = 0;
 	buf[i] = 1;
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	expect_same(&back, &info);
 	info = full_info();
 	info.client_verified = 0;
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	forget_client(&info);
 	expect_same(&back, &info);
 }
@@ -245,10 +245,10 @@ Test(message, writes_a_mapped_pair_as_ipv4)
 
 	set_addr(&info.peer, "::ffff:192.0.2.1", 40000);
 	set_addr(&info.local, "::ffff:198.51.100.2", 443);
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	cr_assert_gt(len, 0);
 	cr_expect_eq(buf[13], 0x11);
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	expect_same(&back, &want);
 }
 
@@ -259,10 +259,10 @@ Test(message, says_unspec_for_other_families)
 	ssize_t len;
 
 	info.peer.ss_family = AF_UNIX;
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	cr_assert_gt(len, 0);
 	cr_expect_eq(buf[13], 0);
-	cr_assert_eq(ktls_msg_decode(&back, buf, len), 0);
+	cr_assert_eq(ktls_msg_decode(&back, NULL, buf, len), 0);
 	cr_expect_eq(back.peer.ss_family, AF_UNSPEC);
 	expect_bytes(back.alpn, info.alpn);
 }
@@ -271,17 +271,17 @@ Test(message, does_not_overrun_a_buffer_of_any_size)
 {
 	struct ktls_info info = full_info();
 	uint8_t whole[KTLS_MSG_MAX];
-	ssize_t len = ktls_msg_encode(&info, whole, sizeof(whole));
+	ssize_t len = ktls_msg_encode(&info, NULL, whole, sizeof(whole));
 
 	for (ssize_t size = 0; size < len; size++) {
 		uint8_t *buf = malloc(size + 1);
 
 		buf[size] = 0x55;
-		cr_assert_eq(ktls_msg_encode(&info, buf, size), -EMSGSIZE);
+		cr_assert_eq(ktls_msg_encode(&info, NULL, buf, size), -EMSGSIZE);
 		cr_assert_eq(buf[size], 0x55);
 		free(buf);
 	}
-	cr_expect_eq(ktls_msg_encode(&info, whole, len), len);
+	cr_expect_eq(ktls_msg_encode(&info, NULL, whole, len), len);
 }
 
 Test(message, never_exceeds_what_a_receiver_takes)
@@ -290,32 +290,33 @@ Test(message, never_exceeds_what_a_receiver_takes)
 	struct ktls_info info = full_info();
 
 	info.server_name = (struct ktls_bytes){ name, sizeof(name) };
-	cr_expect_eq(ktls_msg_encode(&info, buf, sizeof(buf)), -EMSGSIZE);
+	cr_expect_eq(ktls_msg_encode(&info, NULL, buf, sizeof(buf)), -EMSGSIZE);
 	info.server_name.len = KTLS_MSG_MAX;
-	cr_expect_eq(ktls_msg_encode(&info, buf, sizeof(buf)), -EMSGSIZE);
+	cr_expect_eq(ktls_msg_encode(&info, NULL, buf, sizeof(buf)), -EMSGSIZE);
 }
 
 Test(message, is_refused_when_cut_short_anywhere)
 {
 	struct ktls_info info = full_info(), back;
 	uint8_t buf[KTLS_MSG_MAX];
-	const ssize_t len = ktls_msg_encode(&info, buf, sizeof(buf));
+	const ssize_t len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 
 	for (ssize_t n = 0; n < len; n++) {
 		/* In memory of its own: an over-read is seen. */
 		uint8_t *cut = malloc(n ? n : 1);
 
 		memcpy(cut, buf, n);
-		cr_assert_eq(ktls_msg_decode(&back, cut, n), -EPROTO);
+		cr_assert_eq(ktls_msg_decode(&back, NULL, cut, n), -EPROTO);
 		if (n >= 16) {
 			/* Its length put right, so that a TLV is cut. */
 			cut[14] = (n - 16) >> 8;
 			cut[15] = n - 16;
-			cr_assert_eq(ktls_msg_decode(&back, cut, n), -EPROTO);
+			cr_assert_eq(ktls_msg_decode(&back, NULL, cut, n),
+				     -EPROTO);
 		}
 		free(cut);
 	}
-	cr_expect_eq(ktls_msg_decode(&back, buf, len + 1), -EPROTO);
+	cr_expect_eq(ktls_msg_decode(&back, NULL, buf, len + 1), -EPROTO);
 }
 
 #define HEAD(family, len) \
@@ -407,7 +408,7 @@ Test(message, is_judged_as_the_protocol_says)
 	struct ktls_info info;
 
 	for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
-		cr_expect_eq(ktls_msg_decode(&info,
+		cr_expect_eq(ktls_msg_decode(&info, NULL,
 					     (const uint8_t *)bytes[i].data,
 					     bytes[i].len),
 			     bytes[i].said, "%s", bytes[i].what);
@@ -417,14 +418,14 @@ Test(message, survives_any_single_changed_byte)
 {
 	struct ktls_info info = full_info(), back;
 	uint8_t buf[KTLS_MSG_MAX];
-	const ssize_t len = ktls_msg_encode(&info, buf, sizeof(buf));
+	const ssize_t len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	uint8_t *copy = malloc(len);
 
 	for (ssize_t i = 0; i < len; i++) {
 		memcpy(copy, buf, len);
 		for (int value = 0; value < 256; value++) {
 			copy[i] = value;
-			if (ktls_msg_decode(&back, copy, len))
+			if (ktls_msg_decode(&back, NULL, copy, len))
 				continue;
 			cr_assert(back.alpn.len <= (size_t)len);
 			cr_assert(!back.alpn.len ||

@@ -186,3 +186,27 @@ Test(passed, is_a_plain_socket, .timeout = 20, .init = open_pair,
 	ktls_close(&conn);
 	cr_expect_eq(conn.fd, -1);
 }
+
+Test(relayed, judges_what_ones_own_receiving_came_to, .init = open_pair,
+     .fini = close_pair)
+{
+	char buf[16];
+
+	cr_expect_eq(ktls_recv_result(&conn, 5), 1, "data");
+	cr_expect_eq(ktls_recv_result(&conn, -EINTR), 1);
+	cr_expect_eq(ktls_recv_result(&conn, -EAGAIN), -EAGAIN);
+	cr_expect_eq(ktls_recv_result(&conn, -EIO), -EIO, "of no relay");
+	client_ends(true);
+	cr_assert_eq(read(conn.fd, buf, sizeof(buf)), 0);
+	cr_expect_eq(ktls_recv_result(&conn, 0), 0);
+	cr_expect(conn.got_close);
+	cr_expect_eq(ktls_recv_result(&conn, 0), 0, "again");
+}
+
+Test(relayed, judges_a_truncation_likewise, .init = open_pair,
+     .fini = close_pair)
+{
+	client_ends(false);
+	cr_expect_eq(ktls_recv_result(&conn, 0), -ECONNRESET);
+	cr_expect(!conn.got_close);
+}

@@ -447,3 +447,62 @@ Test(registration, ends_with_its_process_when_children_detach,
 	close(sock);
 	close(fd);
 }
+
+Test(registration, needs_no_ktlsd_to_have_a_queue, .init = make_route,
+     .fini = remove_route)
+{
+	const int before = open_fds();
+	struct ktls_registration *reg;
+	char text[16];
+	pid_t ktlsd;
+	int fd;
+
+	cr_assert_eq(ktls_register_later(route.sun_path, &reg), 0);
+	fd = ktls_registration_queue_fd(reg);
+	cr_expect(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	cr_expect_eq(ktls_registration_hold_ms(reg), 0);
+	step_until(reg, -ENOTCONN, 1000);
+	cr_expect(strstr(ktls_registration_error(reg), route.sun_path));
+
+	ktlsd = ktlsd_start(&adopting);
+	step_until(reg, 0, 2000);
+	cr_expect_eq(ktls_registration_hold_ms(reg), 4321);
+	cr_expect_eq(ktls_registration_queue_fd(reg), fd);
+	cr_expect_eq(recv(fd, text, sizeof(text), MSG_DONTWAIT), 7);
+	ktls_registration_free(reg);
+	cr_expect_eq(open_fds(), before);
+	ktlsd_stop(ktlsd);
+}
+
+Test(registration, offers_its_queue_at_once_to_a_ktlsd_that_is_there,
+     .init = make_route, .fini = remove_route)
+{
+	const pid_t ktlsd = ktlsd_start(&adopting);
+	struct ktls_registration *reg;
+
+	cr_assert_eq(ktls_register_later(route.sun_path, &reg), 0);
+	cr_expect_lt(step_until(reg, 0, 2000), 1000);
+	ktls_registration_free(reg);
+	ktlsd_stop(ktlsd);
+}
+
+Test(registration, tells_later_why_it_is_refused, .init = make_route,
+     .fini = remove_route)
+{
+	struct plan refusing = adopting;
+	struct ktls_registration *reg;
+	char long_path[200];
+	pid_t ktlsd;
+
+	refusing.status = KTLS_REG_REFUSED;
+	refusing.text = "uid 1000: set allow_uids";
+	ktlsd = ktlsd_start(&refusing);
+	cr_assert_eq(ktls_register_later(route.sun_path, &reg), 0);
+	step_until(reg, -EACCES, 2000);
+	cr_expect_str_eq(ktls_registration_error(reg), refusing.text);
+	ktls_registration_free(reg);
+	ktlsd_stop(ktlsd);
+	memset(long_path, 'x', sizeof(long_path));
+	long_path[sizeof(long_path) - 1] = '\0';
+	cr_expect_eq(ktls_register_later(long_path, &reg), -ENAMETOOLONG);
+}

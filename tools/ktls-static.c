@@ -28,7 +28,6 @@
 
 #define EXIT_USAGE 100
 #define WORKERS_MAX 1024
-#define RETRY_MS 200 /* for ktlsd to come */
 #define RESTART_MS 1000 /* between two starts of one worker */
 #define STOP_MS 30000 /* for what is under way at SIGTERM */
 
@@ -37,6 +36,7 @@ struct server {
 	int n_workers, root, signals;
 	struct ktls_registration *reg;
 	int reg_state; /* what the last step said */
+	bool registered; /* once, so that hold_ms is known */
 	struct {
 		pid_t pid;
 		int64_t started_ms;
@@ -118,29 +118,6 @@ static void raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Waits for ktlsd if it is not there. Returns 0, or -errno and says why. */
-static int register_with_ktlsd(struct server *s)
-{
-	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000};
-	bool said = false;
-	char error[300];
-	int rc;
-
-	while ((rc = ktls_register(s->queue_path, &s->reg, error,
-				   sizeof(error)))) {
-		if (rc != -ENOENT && rc != -ECONNREFUSED && rc != -ETIMEDOUT) {
-			fprintf(stderr, "ktls-static: %s\n", error);
-			return rc;
-		}
-		if (!said)
-			fprintf(stderr, "ktls-static: %s: waiting for it\n",
-				error);
-		said = true;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
 static int block_signals(struct server *s)
 {
 	sigset_t set;
@@ -172,7 +149,7 @@ static int start_workers(struct server *s)
 	const pid_t self = getpid();
 	int wait_ms = -1;
 
-	for (int i = 0; i < s->n_workers; i++) {
+	for (int i = 0; i < s->n_workers && s->registered; i++) {
 		const int64_t rest =
 			s->workers[i].started_ms + RESTART_MS - now_ms();
 
@@ -222,20 +199,30 @@ static void signal_workers(const struct server *s, int signal)
 			kill(s->workers[i].pid, signal);
 }
 
-static void step(struct server *s)
+/* Who is refused from the start has to change something. Returns 0 or 1. */
+static int step(struct server *s)
 {
 	const int rc = ktls_registration_step(s->reg);
 
 	if (rc == s->reg_state)
-		return;
+		return 0;
 	s->reg_state = rc;
-	if (!rc)
+	if (!rc && s->registered)
 		fprintf(stderr, "ktls-static: registered again\n");
-	else if (rc == -ENOTCONN)
+	else if (!rc)
+		fprintf(stderr,
+			"ktls-static: serving %s from %s, %d workers\n",
+			s->root_path, s->queue_path, s->n_workers);
+	else if (rc == -ENOTCONN && s->registered)
 		fprintf(stderr, "ktls-static: ktlsd is gone: waiting for it\n");
+	else if (rc == -ENOTCONN)
+		fprintf(stderr, "ktls-static: %s: waiting for it\n",
+			ktls_registration_error(s->reg));
 	else
-		fprintf(stderr, "ktls-static: ktlsd refuses us: %s\n",
-			strerror(-rc));
+		fprintf(stderr, "ktls-static: %s\n",
+			ktls_registration_error(s->reg));
+	s->registered |= !rc;
+	return rc && rc != -ENOTCONN && !s->registered;
 }
 
 /* Returns whether a signal to end has come. */
@@ -249,7 +236,8 @@ static bool take_signals(struct server *s)
 	return stop;
 }
 
-static void supervise(struct server *s)
+/* Returns the exit status. */
+static int supervise(struct server *s)
 {
 	struct pollfd p[] = {
 		{.fd = s->signals, .events = POLLIN},
@@ -259,9 +247,10 @@ static void supervise(struct server *s)
 	while (!take_signals(s)) {
 		reap(s, false);
 		poll(p, 2, start_workers(s));
-		if (p[1].revents)
-			step(s);
+		if (p[1].revents && step(s))
+			return 1;
 	}
+	return 0;
 }
 
 /* ktlsd is told first, so that nothing more comes to who is going. */
@@ -282,7 +271,8 @@ static void stop(struct server *s)
 
 int main(int argc, char **argv)
 {
-	static struct server s;
+	static struct server s = {.reg_state = 1};
+	int rc;
 
 	parse_options(&s, argc, argv);
 	raise_limit();
@@ -292,11 +282,15 @@ int main(int argc, char **argv)
 			strerror(errno));
 		return 1;
 	}
-	if (register_with_ktlsd(&s) || block_signals(&s))
+	rc = ktls_register_later(s.queue_path, &s.reg);
+	if (rc) {
+		fprintf(stderr, "ktls-static: %s: %s\n", s.queue_path,
+			strerror(-rc));
 		return 1;
-	fprintf(stderr, "ktls-static: serving %s from %s, %d workers\n",
-		s.root_path, s.queue_path, s.n_workers);
-	supervise(&s);
+	}
+	if (block_signals(&s))
+		return 1;
+	rc = supervise(&s);
 	stop(&s);
-	return 0;
+	return rc;
 }

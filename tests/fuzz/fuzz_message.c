@@ -51,7 +51,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	for (size_t i = 0; i < INFOS; i++) {
-		len = ktls_msg_encode(&infos[i], seeds[i].data, KTLS_MSG_MAX);
+		len = ktls_msg_encode(&infos[i], NULL, seeds[i].data,
+				      KTLS_MSG_MAX);
 		if (len < 0)
 			abort();
 		seeds[i].len = (size_t)len;
@@ -88,16 +89,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t buf[KTLS_MSG_MAX];
 	ssize_t len;
 
-	if (ktls_msg_decode(&info, data, size))
+	if (ktls_msg_decode(&info, NULL, data, size))
 		return 0;
 	/* Of TLS nothing is said again where nobody can know it yet. */
 	if (info.mode == KTLS_PLAIN)
 		return 0;
 	/* What was understood can be said again, and means the same. */
-	len = ktls_msg_encode(&info, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
 	if (len < 0)
 		return 0;
-	if (ktls_msg_decode(&again, buf, (size_t)len) ||
+	if (ktls_msg_decode(&again, NULL, buf, (size_t)len) ||
 	    again.mode != info.mode || again.handoff_ns != info.handoff_ns ||
 	    (info.mode != KTLS_PLAIN && /* nothing is said of its TLS */
 	     (again.client_verified != info.client_verified ||
