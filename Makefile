@@ -38,6 +38,7 @@ MEASURE = $(call name,tests/measure,tests/,*)
 VECTORS = $(call name,tests/vectors,tests/,*)
 # Unit tests that depend on the kernel run once more in the guests.
 E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
+	$(B)/tests/test_ktls_rekey_kernel \
 	$(B)/tests/test_agent_sandbox
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
 FUZZ_SECONDS ?= 60

@@ -99,29 +99,36 @@ static int tell_client(struct conn *c, struct ktls_info *info)
 }
 
 /* One that does not fit into the buffer, as with a certificate in it. */
-static int write_long(struct conn *c, struct ktls_info *info)
+static int write_long(struct conn *c, struct ktls_info *info,
+		      const struct ktls_msg_secrets *secrets)
 {
 	static uint8_t msg[KTLS_MSG_MAX];
-	ssize_t n = ktls_msg_encode(info, NULL, msg, sizeof(msg));
-	uint8_t *copy;
+	ssize_t n = ktls_msg_encode(info, secrets, msg, sizeof(msg));
+	uint8_t *copy = NULL;
 
 	if (n == -EMSGSIZE) {
 		info->client_cert.len = 0;
-		n = ktls_msg_encode(info, NULL, msg, sizeof(msg));
+		n = ktls_msg_encode(info, secrets, msg, sizeof(msg));
 	}
+	if (n > 0) {
+		copy = malloc((size_t)n);
+		if (copy)
+			memcpy(copy, msg, (size_t)n);
+		c->handoff.msg = copy;
+		c->handoff.msg_len = (size_t)n;
+	}
+	explicit_bzero(msg, n > 0 ? (size_t)n : sizeof(msg));
 	if (n < 0)
 		return (int)n;
-	copy = malloc((size_t)n);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, msg, (size_t)n);
-	c->handoff.msg = copy;
-	c->handoff.msg_len = (size_t)n;
-	return 0;
+	return copy ? 0 : -ENOMEM;
 }
 
 void conn_drop_message(struct conn *c)
 {
+	if (!c->handoff.msg)
+		return;
+	/* It may hold secrets, and the buffer goes on to the next client. */
+	explicit_bzero((void *)c->handoff.msg, c->handoff.msg_len);
 	if (c->handoff.msg != conn_buffer(c))
 		free((void *)c->handoff.msg);
 	c->handoff.msg = NULL;
@@ -131,7 +138,8 @@ void conn_drop_message(struct conn *c)
  * Writes the message: @info, and what is the same for all connections.
  * -EMSGSIZE: what is said of the client does not fit into any.
  */
-static int write_message(struct conn *c, struct ktls_info *info)
+static int write_message(struct conn *c, struct ktls_info *info,
+			 const struct ktls_msg_secrets *secrets)
 {
 	socklen_t len = sizeof(info->local);
 	struct timespec now;
@@ -146,9 +154,11 @@ static int write_message(struct conn *c, struct ktls_info *info)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	info->handoff_ns = (uint64_t)now.tv_sec * 1000000000 +
 			   (uint64_t)now.tv_nsec;
-	n = ktls_msg_encode(info, NULL, conn_buffer(c), CONN_BUFFER);
-	if (n < 0)
-		return write_long(c, info);
+	n = ktls_msg_encode(info, secrets, conn_buffer(c), CONN_BUFFER);
+	if (n < 0) {
+		explicit_bzero(conn_buffer(c), CONN_BUFFER);
+		return write_long(c, info, secrets);
+	}
 	c->handoff.msg = conn_buffer(c);
 	c->handoff.msg_len = (size_t)n;
 	return 0;
@@ -175,9 +185,24 @@ static void tell(struct conn *c, struct ktls_info *info, struct told *told)
 		info->ja4 = text(hs_ja4(c->hs));
 }
 
+/* For routes that want to follow KeyUpdate, where the kernel can. */
+static void tell_secrets(const struct conn *c, enum ktls_mode mode,
+			 struct ktls_msg_secrets *secrets)
+{
+	const struct worker *w = c->worker;
+	struct ocsp_bytes rx, tx;
+
+	if (!w->config->routes[c->route].rekey || !w->support.rekey ||
+	    mode != KTLS_KERNEL || hs_secrets(c->hs, &rx, &tx))
+		return;
+	secrets->rx = bytes(rx);
+	secrets->tx = bytes(tx);
+}
+
 static int note_handshake(struct conn *c, const struct hs_info *hs,
 			  enum ktls_mode mode)
 {
+	struct ktls_msg_secrets secrets = { 0 };
 	struct told told;
 	struct ktls_info info = {
 		.mode = mode,
@@ -194,7 +219,10 @@ static int note_handshake(struct conn *c, const struct hs_info *hs,
 	int err = tell_client(c, &info);
 
 	tell(c, &info, &told);
-	return err ? err : write_message(c, &info);
+	tell_secrets(c, mode, &secrets);
+	err = err ? err : write_message(c, &info, &secrets);
+	explicit_bzero(&told, sizeof(told));
+	return err;
 }
 
 static enum metric handed_off(const struct conn *c)
@@ -337,7 +365,7 @@ void conn_note_hello(struct conn *c, const struct hs_hello *hello)
 	if (offered->len && offered->len == (size_t)1 + offered->data[0])
 		info.alpn = (struct ktls_bytes){ offered->data + 1,
 						 offered->data[0] };
-	err = write_message(c, &info);
+	err = write_message(c, &info, NULL);
 	if (err)
 		log_warn("event=pass_failed peer=%s route=%s error=\"%s\"",
 			 conn_peer(c), conn_route_name(c), strerror(-err));

@@ -2,6 +2,7 @@
 #include "waiting.h"
 
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -22,6 +23,13 @@ static ssize_t take(int read_fd, struct ktls_fds *fds)
 			     MSG_CMSG_CLOEXEC);
 }
 
+/* There may be secrets in it. */
+static void forget(ssize_t len)
+{
+	if (len > 0)
+		explicit_bzero(message, (size_t)len);
+}
+
 bool waiting_move(int read_fd, int write_fd)
 {
 	/* Ask before taking: what was taken cannot be put back. */
@@ -37,6 +45,7 @@ bool waiting_move(int read_fd, int write_fd)
 		if (n > 0 && fds.n == 1)
 			ktls_send_fds(write_fd, message, (size_t)n, fds.fd, 1);
 		ktls_close_fds(&fds);
+		forget(n);
 	}
 	return false;
 }
@@ -57,15 +66,19 @@ unsigned int waiting_drop(int read_fd, unsigned int hold_ms)
 {
 	unsigned int dropped = 0;
 	struct ktls_fds fds;
+	bool old;
 	ssize_t n;
 
 	while (dropped < TURN_MAX) {
 		/* Without room for descriptors, looking installs none. */
 		n = recv(read_fd, message, sizeof(message),
 			 MSG_PEEK | MSG_DONTWAIT);
-		if (n < 0 || (n && !is_old(message, (size_t)n, hold_ms)))
+		old = n >= 0 && (!n || is_old(message, (size_t)n, hold_ms));
+		forget(n);
+		if (!old)
 			return dropped;
 		n = take(read_fd, &fds);
+		forget(n);
 		if (n <= 0 && !fds.n)
 			return dropped;
 		ktls_close_fds(&fds);

@@ -100,6 +100,15 @@ const char *hs_error(const struct hs *hs);
 void hs_abort(struct hs *hs, uint8_t alert);
 
 /*
+ * hs_secrets - the application traffic secrets, after HS_DONE
+ * The keys that follow by KeyUpdate are made of them (RFC 8446 7.2).
+ * @rx, @tx: the peer's and ours; they live until hs_keys() or hs_free()
+ * Returns 0; -ENOTSUP: TLS 1.2 has none; -EIO: not done, or after hs_keys().
+ */
+int hs_secrets(const struct hs *hs, struct ocsp_bytes *rx,
+	       struct ocsp_bytes *tx);
+
+/*
  * hs_keys - the traffic keys and sequence numbers, once, after HS_DONE
  * Valid after all output was taken; afterwards @hs cannot read or write
  * data any more. The caller wipes @keys.

@@ -291,6 +291,20 @@ int hs_derive(struct hs *hs, struct ktls_keys *keys)
 	return ret;
 }
 
+int hs_secrets(const struct hs *hs, struct ocsp_bytes *rx,
+	       struct ocsp_bytes *tx)
+{
+	if (hs->step != HS_DONE || hs->keys_taken || hs->relayed)
+		return -EIO;
+	if (SSL_version(hs->ssl) != KTLS_TLS13)
+		return -ENOTSUP;
+	if (!hs->rx_secret.len || hs->rx_secret.len != hs->tx_secret.len)
+		return -EIO;
+	*rx = (struct ocsp_bytes){ hs->rx_secret.data, hs->rx_secret.len };
+	*tx = (struct ocsp_bytes){ hs->tx_secret.data, hs->tx_secret.len };
+	return 0;
+}
+
 int hs_keys(struct hs *hs, struct ktls_keys *keys)
 {
 	int ret;

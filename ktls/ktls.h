@@ -165,9 +165,11 @@ ssize_t ktls_recv(struct ktls_conn *c, void *buf, size_t len);
 /*
  * ktls_recv_result - what the result of one's own receiving means
  * @res: bytes, 0 or -errno of read(2), recv(2), splice(2) or IORING_OP_RECV on
- *       @c->fd, without room for control messages
+ *       @c->fd, called rightly, without room for control messages
  * Where it was an alert or a KeyUpdate that stood in the way, takes it. Returns
  * 1: go on receiving; 0: clean end; -EAGAIN; or -errno as ktls_recv().
+ * Who follows key changes receives until -EAGAIN after each event: of a KeyUpdate
+ * behind data that was given, poll(2) says nothing. ktls_recv() sees to that.
  */
 int ktls_recv_result(struct ktls_conn *c, int res);
 /*

@@ -36,12 +36,20 @@ static int tcp_pair(int listener, int pair[2])
 	return rc;
 }
 
+static int rekey(int fd, const struct ktls_keys *keys)
+{
+	const int rc = ktls_install_tx(fd, keys);
+
+	return rc ? rc : ktls_install_rx(fd, keys);
+}
+
 /*
  * One trial on a connection of its own: the ULP, and made-up @keys in both
- * directions unless they are NULL. Returns 0 with what came of it in *@result
- * (0 or -errno), or -errno when there is no connection.
+ * directions unless they are NULL, and again with @twice. Returns 0 with what
+ * came of it in *@result (0 or -errno), or -errno when there is no connection.
  */
-static int try_keys(int listener, const struct ktls_keys *keys, int *result)
+static int try_keys(int listener, const struct ktls_keys *keys, bool twice,
+		    int *result)
 {
 	int pair[2] = {-1, -1};
 	int rc = tcp_pair(listener, pair);
@@ -51,9 +59,30 @@ static int try_keys(int listener, const struct ktls_keys *keys, int *result)
 	*result = ktls_attach(pair[0]);
 	if (!*result && keys)
 		*result = ktls_install(pair[0], keys);
+	if (!*result && twice)
+		*result = rekey(pair[0], keys);
 	close(pair[0]);
 	close(pair[1]);
 	return 0;
+}
+
+/* What a version and cipher that work can besides. */
+static int try_more(int listener, struct ktls_keys *keys,
+		    struct ktls_support *support)
+{
+	int rc = 0, result;
+
+	if (!support->max_payload) {
+		keys->max_payload = 512;
+		rc = try_keys(listener, keys, false, &result);
+		support->max_payload = !rc && !result;
+		keys->max_payload = 0;
+	}
+	if (!rc && !support->rekey && keys->version == KTLS_TLS13) {
+		rc = try_keys(listener, keys, true, &result);
+		support->rekey = !rc && !result;
+	}
+	return rc;
 }
 
 static int try_all(int listener, struct ktls_support *support)
@@ -65,20 +94,15 @@ static int try_all(int listener, struct ktls_support *support)
 	for (int i = 0; i < 2 * KTLS_CIPHERS; i++) {
 		keys.version = versions[i / KTLS_CIPHERS];
 		keys.cipher = i % KTLS_CIPHERS;
-		rc = try_keys(listener, &keys, &result);
+		rc = try_keys(listener, &keys, false, &result);
 		if (rc)
 			return rc;
 		if (result)
 			continue;
 		support->pairs |= KTLS_PAIR(keys.version, keys.cipher);
-		if (support->max_payload)
-			continue;
-		keys.max_payload = 512;
-		rc = try_keys(listener, &keys, &result);
+		rc = try_more(listener, &keys, support);
 		if (rc)
 			return rc;
-		support->max_payload = !result;
-		keys.max_payload = 0;
 	}
 	return 0;
 }
@@ -98,7 +122,7 @@ int ktls_probe(struct ktls_support *support)
 	    bind(listener, (struct sockaddr *)&addr, sizeof(addr)) ||
 	    listen(listener, 1))
 		return -errno;
-	rc = try_keys(listener, NULL, &support->error);
+	rc = try_keys(listener, NULL, false, &support->error);
 	if (rc || support->error)
 		return rc;
 	return try_all(listener, support);

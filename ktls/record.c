@@ -147,8 +147,9 @@ static int on_einval(struct ktls_conn *c)
 	const ssize_t n =
 		ktls_control_recv(c->fd, &first, sizeof(first), &type, MSG_PEEK);
 
-	if (n == -EBADMSG || n == -EMSGSIZE || n == -EINVAL)
-		return bad_record(c, -n);
+	/* The kernel says once what a bad record is, then waits for another. */
+	if (n == -EBADMSG || n == -EMSGSIZE || n == -EINVAL || n == -EAGAIN)
+		return bad_record(c, n == -EAGAIN ? EINVAL : -n);
 	if (n < 0)
 		return n;
 	return !n || type == KTLS_TYPE_DATA ? -EINVAL : take_control(c);
@@ -162,9 +163,8 @@ static int judge_kernel(struct ktls_conn *c, int res)
 		return -ECONNRESET;
 	case EIO:
 		return take_control(c);
-	case EINVAL:
-		return on_einval(c);
 	case EBADMSG:
+	case EINVAL:
 	case EMSGSIZE:
 		return bad_record(c, -res);
 	default:
@@ -204,11 +204,39 @@ int ktls_recv_result(struct ktls_conn *c, int res)
 		return 1;
 	if (c->got_close)
 		return 0;
-	rc = judge(c, res);
+	rc = ktls_rekey_failed(c);
+	if (rc)
+		return rc;
+	rc = res == -EINVAL && c->mode == KTLS_KERNEL ? on_einval(c) :
+						       judge(c, res);
 	/* An answer that there is no room for goes before the next data. */
 	if (rc == 1)
 		ktls_rekey_answer(c);
 	return rc;
+}
+
+/*
+ * A read that got less than it had room for may have stopped at a KeyUpdate, and
+ * of one that the kernel has decrypted poll() says nothing: so it is looked for.
+ */
+static ssize_t read_on(struct ktls_conn *c, uint8_t *buf, size_t n, size_t len)
+{
+	ssize_t more;
+	int rc;
+
+	while (n < len) {
+		more = recv(c->fd, buf + n, len - n, MSG_DONTWAIT);
+		if (more <= 0)
+			break;
+		n += more;
+	}
+	if (n < len && more < 0 && errno != EAGAIN) {
+		rc = judge(c, -errno);
+		/* The data first; and the kernel says some things only once. */
+		if (rc < 0 && rc != -EAGAIN && rc != -EINTR)
+			ktls_rekey_fail(c, rc);
+	}
+	return n;
 }
 
 ssize_t ktls_recv(struct ktls_conn *c, void *buf, size_t len)
@@ -219,10 +247,15 @@ ssize_t ktls_recv(struct ktls_conn *c, void *buf, size_t len)
 	/* A length of 0 would make the kernel's answer look like an end. */
 	if (c->got_close || !len)
 		return 0;
+	rc = ktls_rekey_failed(c);
+	if (rc)
+		return rc;
 	do {
 		n = recv(c->fd, buf, len, 0);
 		rc = n > 0 ? 0 : judge(c, n ? -errno : 0);
 	} while (rc == 1 && ++i < CONTROLS_MAX);
+	if (n > 0 && c->rekey)
+		n = read_on(c, buf, n, len);
 	/* One answer is enough for all that came together (RFC 8446 4.6.3). */
 	ktls_rekey_answer(c);
 	if (n > 0)

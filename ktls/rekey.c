@@ -27,6 +27,7 @@ struct ktls_rekey {
 	uint64_t limit, bytes, records; /* under the key that we send under */
 	bool due, ask; /* a KeyUpdate is to be sent; as a request */
 	bool moved; /* the peer's, see ktls_rekey_moved() */
+	int failed; /* see ktls_rekey_fail() */
 	bool broken; /* KeyUpdate was sent, and the kernel took no key */
 };
 
@@ -98,6 +99,17 @@ int ktls_rekey_follow(struct ktls_conn *c, bool asks)
 	r->moved = true;
 	r->due |= asks;
 	return 1;
+}
+
+void ktls_rekey_fail(struct ktls_conn *c, int error)
+{
+	if (c->rekey)
+		c->rekey->failed = error;
+}
+
+int ktls_rekey_failed(const struct ktls_conn *c)
+{
+	return c->rekey ? c->rekey->failed : 0;
 }
 
 bool ktls_rekey_moved(struct ktls_conn *c)

@@ -22,6 +22,9 @@ void ktls_rekey_free(struct ktls_rekey *r);
  * Returns 1, or -EKEYEXPIRED: the kernel takes no other, the connection failed.
  */
 int ktls_rekey_follow(struct ktls_conn *c, bool asks);
+/* What is to be said of receiving once data has been given. */
+void ktls_rekey_fail(struct ktls_conn *c, int error);
+int ktls_rekey_failed(const struct ktls_conn *c);
 /* Whether the peer has changed its key since the last call. */
 bool ktls_rekey_moved(struct ktls_conn *c);
 /* Answers that, if there is something to answer and room for it. */

@@ -97,7 +97,7 @@
 	"      tls_server_end_point]\n" \
 	"    hold_timeout: 1h\n" \
 	"  - {name: raw, handoff: raw, tls: passthrough}\n" \
-	"  - {name: ja4, handoff: ja4, tell: [ja4]}\n" \
+	"  - {name: ja4, handoff: ja4, tell: [ja4], rekey: true}\n" \
 	"ocsp:\n" \
 	"  timeout: 1500ms\n" \
 	"  min_interval: 1m\n" \

@@ -199,6 +199,8 @@ Test(agent_config, takes_EVERY_KEY_of_listeners_and_routes)
 	cr_expect_not(r->passthrough);
 	cr_expect_eq(r->tell, CONFIG_TELL_CLIENT_CERT | CONFIG_TELL_EXPORTER |
 		     CONFIG_TELL_END_POINT);
+	cr_expect_not(r->rekey);
+	cr_expect(c->routes[3].rekey);
 	cr_expect(c->routes[2].passthrough);
 	cr_expect_not(c->routes[2].refuse);
 	cr_expect_eq(c->routes[2].tell, 0);

@@ -104,8 +104,12 @@ Test(agent_config_route, refuses_to_tell_what_it_cannot_know)
 		{ ROUTE("tell: [ja4], tls: passthrough"),
 		  "etc/f:3:40: tell: expected no entries, since tls is "
 		  "passthrough, found a list\n" },
+		{ ROUTE("rekey: true, tls: passthrough"),
+		  "etc/f:3:41: rekey: expected false, since tls is "
+		  "passthrough, found true\n" },
 	};
 
 	CASE_ALL_BAD(cases);
 	config_free(case_good(ROUTE("tls: passthrough, tell: []")));
+	config_free(case_good(ROUTE("tls: passthrough, rekey: false")));
 }

@@ -97,3 +97,42 @@ Test(derive, takes_null_to_free)
 {
 	ktls_derive_free(NULL);
 }
+
+/* The same by OpenSSL's own HKDF: HkdfLabel written out by hand. */
+static void expand(const char *digest, const uint8_t *secret, size_t len,
+		   uint8_t *out)
+{
+	uint8_t label[] = "\0\0\x11tls13 traffic upd";
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_int("mode", &mode),
+		OSSL_PARAM_construct_utf8_string("digest", (char *)digest, 0),
+		OSSL_PARAM_construct_octet_string("key", (void *)secret, len),
+		OSSL_PARAM_construct_octet_string("info", label, sizeof(label)),
+		OSSL_PARAM_construct_end(),
+	};
+
+	label[1] = len;
+	cr_assert(EVP_KDF_derive(ctx, out, len, params) > 0);
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+}
+
+Test(derive, goes_on_from_secret_to_secret)
+{
+	static const char *const digests[] = { "SHA256", "SHA384" };
+	struct ktls_derive *d = ktls_derive_new();
+	uint8_t secret[48] = "a secret", next[48], want[48];
+
+	for (int i = 0; i < 2; i++) {
+		const size_t len = 32 + 16 * i;
+
+		cr_assert_eq(ktls_derive_next(d, secret, len, next), 0);
+		expand(digests[i], secret, len, want);
+		cr_expect_arr_eq(next, want, len);
+	}
+	cr_expect_eq(ktls_derive_next(d, secret, 20, next), -EINVAL);
+	ktls_derive_free(d);
+}

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "ktls/install.h"
@@ -24,6 +26,16 @@ static int kernel_has_tls(void)
 	return strstr(line, "tls") != NULL;
 }
 
+static bool kernel_is(int major, int minor)
+{
+	struct utsname name;
+	int has[2] = { 0, 0 };
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &has[0], &has[1]);
+	return has[0] > major || (has[0] == major && has[1] >= minor);
+}
+
 Test(probe, finds_what_a_kernel_with_tls_can)
 {
 	struct ktls_support support;
@@ -34,6 +46,7 @@ Test(probe, finds_what_a_kernel_with_tls_can)
 	cr_expect_eq(support.error, 0);
 	cr_expect(support.pairs & KTLS_PAIR(KTLS_TLS13, KTLS_AES_128_GCM));
 	cr_expect_eq(support.pairs & ~KTLS_ALL_PAIRS, 0);
+	cr_expect_eq(support.rekey, kernel_is(6, 14));
 }
 
 Test(probe, says_enoent_on_a_kernel_without_tls)

@@ -186,6 +186,7 @@ struct config_route {
 	bool refuse;		/* without a consumer; else hold them */
 	unsigned int hold_timeout_ms;
 	unsigned int tell;	/* enum config_tell, or'ed */
+	bool rekey;		/* consumers get the traffic secrets */
 };
 
 /* Of all workers together, unless it says else; 0: none. */

@@ -120,6 +120,10 @@ static void finish_route(struct config_reader *r,
 		config_error(r, &config_value(m, "tell")->start_mark, "tell",
 			     "expected no entries, since tls is passthrough, "
 			     "found a list");
+	if (route->passthrough && route->rekey)
+		config_error(r, &config_value(m, "rekey")->start_mark, "rekey",
+			     "expected false, since tls is passthrough, found "
+			     "true");
 }
 
 /* A route's socket belongs to whoever started ktlsd, unless told otherwise. */
@@ -161,6 +165,8 @@ static const struct config_key route_keys[] = {
 	  .preset = "30s", .min = 1, .max = 1 * HOUR },
 	{ "tell", config_read_flags, FIELD(config_route, tell),
 	  .max = LENGTH(tell_words), .words = tell_words },
+	{ "rekey", config_read_choice, FIELD(config_route, rekey),
+	  .preset = "false", .words = config_bool_words },
 };
 
 const struct config_table config_route_keys = {

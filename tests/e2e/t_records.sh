@@ -4,7 +4,7 @@
 . "${0%/*}/tools.sh"
 
 ktls_or_skip "libktls on this kernel" || exit 0
-for program in test_ktls_probe test_ktls_record_kernel test_agent_sandbox; do
+for program in test_ktls_{probe,record_kernel,rekey_kernel} test_agent_sandbox; do
 	timeout 100 "$B/tests/$program" --tap="$DIR/tap" >"$DIR/$program.log" 2>&1
 	status=$?
 	holds "$DIR/tap" '^(not )?ok' || not_ok "$program runs" "status $status"
