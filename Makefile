@@ -32,6 +32,7 @@ OCSP = $(B)/libfetch.a $(B)/libocsp.a
 LIBRARIES = $(B)/libagent.a $(B)/libhandshake.a $(OCSP) $(KTLS)
 DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
+RUN_KTLS = $(B)/ktls/preload/program.o $(B)/ktls/preload/env.o
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
 MEASURE = $(call name,tests/measure,tests/,*)
@@ -43,9 +44,14 @@ E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
 FUZZ_SECONDS ?= 60
 
-all: $(DAEMON) $(TOOLS) $(LIBRARIES) $(B)/libktls.so
+# What libktls calls, in the preload library, is not to be what that exports.
+WRAPPED = bind close fcntl getpeername getsockname getsockopt ioctl recv \
+	recvmsg setsockopt shutdown
+
+all: $(DAEMON) $(TOOLS) $(LIBRARIES) $(B)/libktls.so $(B)/libktls-accept.so
 
 $(B)/ktls/%.o: HARDEN += -fPIC -fvisibility=hidden
+$(B)/ktls/preload/%.o: HARDEN += -U_FORTIFY_SOURCE
 $(B)/agent/%.o $(B)/tests/%.o: CPPFLAGS += $(call NL,cflags)
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -63,13 +69,20 @@ $(B)/%.a:
 	@ar qcs $@ $^ # r would take files of one name for one
 $(B)/libktls.so: $(call obj,ktls/*.c)
 	@$(LINK) -shared -Wl,-soname,libktls.so.0 -o $@ $^ -lcrypto
+# With a libcrypto of its own: the server may bring another one.
+$(B)/libktls-accept.so: $(call obj,ktls/preload/*.c) $(KTLS)
+	@echo "  LD    $@"
+	@$(LINK) -shared -Wl,-soname,libktls-accept.so -Wl,-z,defs -o $@ \
+		$(WRAPPED:%=-Wl,--wrap=%) -Wl,--exclude-libs,ALL \
+		-Wl,--gc-sections $^ -Wl,-Bstatic -lcrypto -Wl,-Bdynamic
 
 $(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
 $(B)/ktls-static: $(call obj,tools/static/*.c)
-$(B)/ktls-run: $(call obj,tools/run/*.c)
+$(B)/ktls-run: $(call obj,tools/run/*.c) $(RUN_KTLS)
 $(B)/ktls-staple: $(call obj,tools/staple/*.c) $(OCSP)
 $(filter $(B)/tests/test_static_%,$(TESTS)): $(call obj,tools/static/*.c)
-$(filter $(B)/tests/test_run_%,$(TESTS)): $(call obj,tools/run/*.c)
+$(filter $(B)/tests/test_run_%,$(TESTS)): $(call obj,tools/run/*.c) \
+	$(RUN_KTLS)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
@@ -129,6 +142,7 @@ install: all
 	install -m 644 $(KTLS) $(DEST)/lib
 	install -m 755 $(B)/libktls.so $(DEST)/lib/libktls.so.0
 	ln -sf libktls.so.0 $(DEST)/lib/libktls.so
+	install -m 755 $(B)/libktls-accept.so $(DEST)/lib
 	install -m 644 ktls/ktls.h $(DEST)/include
 	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
 		agent/ktlsd.service >$(UNITS)/ktlsd.service

@@ -60,8 +60,8 @@ static int run(const char *script, const struct run_queue *a,
 	pid_t pid;
 
 	o.command = command;
-	sigemptyset(&mask);
-	pid = run_start(&o, fds, &mask);
+	sigemptyset(&mask, NULL);
+	pid = run_start(&o, fds, &mask, NULL);
 	cr_assert_gt(pid, 0);
 	waitpid(pid, &status, 0);
 	return WEXITSTATUS(status);
@@ -89,8 +89,8 @@ Test(run_start, says_why_it_could_not)
 	sigset_t mask;
 
 	o.command = command;
-	sigemptyset(&mask);
-	cr_assert_eq(run_start(&o, fds, &mask), -ENOENT);
+	sigemptyset(&mask, NULL);
+	cr_assert_eq(run_start(&o, fds, &mask, NULL), -ENOENT);
 	command[0] = "/etc/passwd";
-	cr_assert_eq(run_start(&o, fds, &mask), -EACCES);
+	cr_assert_eq(run_start(&o, fds, &mask, NULL), -EACCES);
 }

@@ -20,6 +20,7 @@
 
 #include "ktls/ktls.h"
 #include "tools/run/options.h"
+#include "tools/run/preload.h"
 #include "tools/run/start.h"
 
 #define RETRY_MS 200 /* for ktlsd to come */
@@ -42,7 +43,7 @@ struct runner {
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
-	char text[512];
+	char text[768];
 	va_list args;
 
 	va_start(args, format);
@@ -63,7 +64,11 @@ static void parse_options(struct run_options *o, int argc, char **argv)
 	exit(RUN_USAGE);
 }
 
-/* Waits for ktlsd if it is not there. Returns 0, or -errno and says why. */
+/*
+ * The library is told how long connections may wait, which only ktlsd knows:
+ * then, if ktlsd is not there, it is waited for. Returns 0, or -errno and says
+ * why.
+ */
 static int register_queue(struct runner *r, size_t i)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000};
@@ -80,6 +85,11 @@ static int register_queue(struct runner *r, size_t i)
 		if (!said)
 			say("%s: waiting for it", error);
 		said = true;
+		if (!r->o.queues[i].preload) {
+			r->state[i] = -ENOTCONN;
+			return ktls_register_later(r->o.queues[i].path,
+						   &r->reg[i]);
+		}
 		nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -183,14 +193,14 @@ static void step(struct runner *r, size_t i)
 		return;
 	r->state[i] = rc;
 	if (!rc) {
-		say("%s: registered again", path);
+		say("%s: registered", path);
 	} else if (rc == -ENOTCONN) {
 		say("%s: ktlsd is gone: waiting for it", path);
 	} else if (rc == -ESTALE) {
 		say("%s: the queue was shut down: ending the server", path);
 		r->stale = true;
 	} else {
-		say("%s: ktlsd refuses us: %s", path, strerror(-rc));
+		say("%s: %s", path, ktls_registration_error(r->reg[i]));
 	}
 }
 
@@ -239,20 +249,58 @@ static int exit_status(const struct runner *r)
 					WEXITSTATUS(r->status);
 }
 
+static int cannot_start(const struct runner *r, int rc, const char *error)
+{
+	if (error[0])
+		say("%s", error);
+	else
+		say("%s: %s", r->o.command[0], strerror(-rc));
+	return rc == -ENOENT ? RUN_NOT_FOUND :
+	       rc == -EIO    ? RUN_SYSTEM :
+			       RUN_REFUSED;
+}
+
+/* A server without the library might listen in plaintext: it must not live. */
+static int check_library(struct runner *r, struct run_preload *p)
+{
+	const int rc = run_preload_wait(p);
+
+	if (!rc)
+		return 0;
+	/* Without a library that it could wait for, it may have ended. */
+	say("%s %s: killed", r->o.command[0],
+	    rc == -ETIMEDOUT ? "did not load the library within 5 s" :
+			       "ended, or went on without the library");
+	kill(r->main, SIGKILL);
+	return RUN_REFUSED;
+}
+
 static int start(struct runner *r)
 {
+	unsigned int hold_ms[RUN_QUEUES_MAX];
 	int fds[RUN_QUEUES_MAX];
-	pid_t pid;
+	struct run_preload preload;
+	const bool wants = run_wants_preload(&r->o);
+	char error[512] = "";
+	int rc = 0;
 
-	for (size_t i = 0; i < r->o.n; i++)
+	for (size_t i = 0; i < r->o.n; i++) {
 		fds[i] = ktls_registration_queue_fd(r->reg[i]);
-	pid = run_start(&r->o, fds, &r->mask);
-	if (pid < 0) {
-		say("%s: %s", r->o.command[0], strerror(-pid));
-		return pid == -ENOENT ? RUN_NOT_FOUND : RUN_REFUSED;
+		hold_ms[i] = ktls_registration_hold_ms(r->reg[i]);
 	}
-	r->main = pid;
-	return 0;
+	if (wants)
+		rc = run_preload_init(&preload, &r->o, fds, hold_ms, error,
+				      sizeof(error));
+	if (!rc) {
+		r->main = run_start(&r->o, fds, &r->mask,
+				    wants ? &preload : NULL);
+		rc = r->main < 0 ? r->main : 0;
+	}
+	if (rc && wants)
+		run_preload_free(&preload);
+	if (rc)
+		return cannot_start(r, rc, error);
+	return wants ? check_library(r, &preload) : 0;
 }
 
 int main(int argc, char **argv)

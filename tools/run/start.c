@@ -100,10 +100,9 @@ static int place_queues(const struct run_options *o, const int *queue_fds,
 }
 
 /* Becomes the server. What keeps it from that goes into @report. */
-__attribute__((noreturn)) static void become(const struct run_options *o,
-					     const int *queue_fds,
-					     const sigset_t *mask, pid_t parent,
-					     int report)
+__attribute__((noreturn)) static void
+become(const struct run_options *o, const int *queue_fds, const sigset_t *mask,
+       const struct run_preload *preload, pid_t parent, int report)
 {
 	int fallback = report, rc;
 
@@ -113,6 +112,8 @@ __attribute__((noreturn)) static void become(const struct run_options *o,
 	rc = place_queues(o, queue_fds, &report);
 	if (!rc)
 		rc = set_environment(o);
+	if (!rc && preload)
+		rc = run_preload_enter(preload);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (!rc) {
 		execvp(o->command[0], o->command);
@@ -126,7 +127,7 @@ __attribute__((noreturn)) static void become(const struct run_options *o,
 }
 
 pid_t run_start(const struct run_options *o, const int *queue_fds,
-		const sigset_t *mask)
+		const sigset_t *mask, const struct run_preload *preload)
 {
 	const pid_t self = getpid();
 	int report[2], rc = 0;
@@ -136,7 +137,7 @@ pid_t run_start(const struct run_options *o, const int *queue_fds,
 		return -errno;
 	pid = fork();
 	if (!pid)
-		become(o, queue_fds, mask, self, report[1]);
+		become(o, queue_fds, mask, preload, self, report[1]);
 	if (pid < 0)
 		rc = -errno;
 	close(report[1]);

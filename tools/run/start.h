@@ -6,16 +6,18 @@
 #include <sys/types.h>
 
 #include "tools/run/options.h"
+#include "tools/run/preload.h"
 
 /*
  * run_start - start the server with its queues
  * @queue_fds: the queues' read ends, one for each of @o; borrowed
  * @mask:      the signals that it blocks
+ * @preload:   what the library needs, or NULL
  * Waits until it is executed. Returns its pid, or -errno of execvp(3) or of
  * what came before it.
  */
 pid_t run_start(const struct run_options *o, const int *queue_fds,
-		const sigset_t *mask);
+		const sigset_t *mask, const struct run_preload *preload);
 
 /*
  * run_names - what LISTEN_FDNAMES says of the first @n queues' descriptors

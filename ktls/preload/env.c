@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "preload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char digits[] = "0123456789abcdef";
+
+/* A number and the @end behind it. */
+static bool take_number(const char **text, char end, unsigned long max,
+			unsigned long *n)
+{
+	char *rest;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	*n = strtoul(*text, &rest, 10);
+	if (errno || *n > max || *rest != end)
+		return false;
+	*text = rest + !!end;
+	return true;
+}
+
+static int take_address(const char **text, union address *to)
+{
+	uint8_t *out = (uint8_t *)to;
+	size_t n = 0;
+
+	memset(to, 0, sizeof(*to));
+	if (**text == '-') {
+		++*text;
+		return 0;
+	}
+	for (; n < sizeof(*to); n++, *text += 2) {
+		const char *high = strchr(digits, (*text)[0]);
+		const char *low = high && *high ? strchr(digits, (*text)[1]) :
+						  NULL;
+
+		if (!low || !*low)
+			return -EINVAL;
+		out[n] = (high - digits) << 4 | (low - digits);
+	}
+	return to->any.sa_family == AF_INET || to->any.sa_family == AF_INET6 ?
+		       0 :
+		       -EINVAL;
+}
+
+static int take_queue(const char **text, struct preload_queue *q)
+{
+	unsigned long ino, fd, port, hold;
+
+	if (!take_number(text, ',', -1UL, &ino) ||
+	    !take_number(text, ',', TABLE_FDS - 1, &fd) ||
+	    !take_number(text, ',', 65535, &port) ||
+	    !take_number(text, ',', UINT32_MAX, &hold) ||
+	    take_address(text, &q->bound))
+		return -EINVAL;
+	q->ino = ino;
+	q->fd = -1;
+	q->given = fd;
+	q->port = port;
+	q->hold_ms = hold;
+	return 0;
+}
+
+int preload_parse(struct preload_state *s, const char *text)
+{
+	unsigned long version, ino, fd;
+
+	if (!take_number(&text, ' ', 1, &version) || version != 1 ||
+	    !take_number(&text, ',', -1UL, &ino) ||
+	    !take_number(&text, ' ', TABLE_FDS - 1, &fd))
+		return -EINVAL;
+	s->pipe_ino = ino;
+	s->pipe_fd = fd;
+	for (s->n = 0; s->n < PRELOAD_QUEUES_MAX; text++) {
+		if (take_queue(&text, &s->queues[s->n]))
+			return -EINVAL;
+		s->n++;
+		if (!*text)
+			return 0;
+		if (*text != ' ')
+			return -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static void put_address(const union address *a, char *to)
+{
+	const uint8_t *from = (const uint8_t *)a;
+
+	if (!a->any.sa_family) {
+		strcpy(to, "-");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(*a); i++) {
+		*to++ = digits[from[i] >> 4];
+		*to++ = digits[from[i] & 15];
+	}
+	*to = 0;
+}
+
+int preload_format(const struct preload_state *s, char *buf, size_t len)
+{
+	char address[2 * sizeof(union address) + 1];
+	size_t used = snprintf(buf, len, "1 %lu,%d", (unsigned long)s->pipe_ino,
+			       s->pipe_fd);
+
+	for (int i = 0; used < len && i < s->n; i++) {
+		const struct preload_queue *q = &s->queues[i];
+
+		put_address(&q->bound, address);
+		used += snprintf(buf + used, len - used, " %lu,%d,%d,%u,%s",
+				 (unsigned long)q->ino, q->given, q->port,
+				 q->hold_ms, address);
+	}
+	return used < len ? 0 : -E2BIG;
+}

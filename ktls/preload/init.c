@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "preload.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+
+#include "real.h"
+
+#define EXIT_SYSTEM 111
+
+struct preload_state preload;
+pid_t preload_pid;
+int preload_forks;
+bool preload_is_child;
+
+void preload_say(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	dprintf(STDERR_FILENO, "ktls-run: %s\n", text);
+}
+
+bool preload_ours(void)
+{
+	return preload_pid && getpid() == preload_pid;
+}
+
+static void in_parent(void)
+{
+	preload_forks++;
+}
+
+static void in_child(void)
+{
+	preload_forks++;
+	preload_is_child = true;
+	preload_pid = getpid();
+	preload_accept_forked();
+	preload_linger_forked();
+}
+
+static void look_at_all(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+
+	for (int i = 0; !dir && i < preload.n; i++)
+		preload_recognise(preload.queues[i].given);
+	while (dir && (d = readdir(dir)))
+		if (d->d_name[0] != '.' && atoi(d->d_name) != dirfd(dir))
+			preload_recognise(atoi(d->d_name));
+	if (dir)
+		closedir(dir);
+}
+
+/* Says to ktls-run that we are there. The number may be another's by now. */
+static void report(void)
+{
+	struct stat st;
+
+	if (fstat(preload.pipe_fd, &st) || !S_ISFIFO(st.st_mode) ||
+	    st.st_ino != preload.pipe_ino)
+		return;
+	if (write(preload.pipe_fd, "", 1) == 1)
+		real()->close(preload.pipe_fd);
+}
+
+/* A program that could listen in plaintext instead must not go on. */
+__attribute__((constructor)) static void begin(void)
+{
+	const char *text = getenv(PRELOAD_ENV);
+	int rc;
+
+	if (!text)
+		return;
+	rc = preload_parse(&preload, text);
+	if (!rc)
+		rc = table_init();
+	if (!rc)
+		rc = -pthread_atfork(NULL, in_parent, in_child);
+	if (rc) {
+		preload_say("%s: %s", PRELOAD_ENV, strerror(-rc));
+		_exit(EXIT_SYSTEM);
+	}
+	preload_pid = getpid();
+	look_at_all();
+	report();
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/* Recognising what we have not made: after exec, and from other processes. */
+#include "preload.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/tls.h>
+#include <sys/stat.h>
+
+#include "real.h"
+
+#define OWN_FIRST 64 /* out of the way of those that count from 3 on */
+
+int preload_own(int fd)
+{
+	struct entry *e = table_new(ENTRY_OWN);
+	int own;
+
+	if (!e)
+		return -ENOMEM;
+	own = real()->fcntl(fd, F_DUPFD_CLOEXEC, OWN_FIRST);
+	if (own < 0)
+		own = real()->fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own >= 0 && own < TABLE_FDS) {
+		table_set(own, e);
+		return own;
+	}
+	table_unref(e);
+	if (own >= 0)
+		real()->close(own);
+	return own < 0 ? -errno : -EMFILE;
+}
+
+static int option(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return real()->getsockopt(fd, SOL_SOCKET, name, &value, &len) ? -1 :
+									value;
+}
+
+/* Which queue is it, or -1? A number of ours may name another's socket. */
+static int queue_of(int fd, ino_t ino)
+{
+	for (int i = 0; i < preload.n; i++)
+		if (preload.queues[i].ino == ino &&
+		    option(fd, SO_TYPE) == SOCK_SEQPACKET)
+			return i;
+	return -1;
+}
+
+static void add_queue(int fd, int i)
+{
+	struct preload_queue *q = &preload.queues[i];
+	struct entry *e = preload_add_listener(fd, i, &q->bound);
+
+	if (!e)
+		return;
+	e->listening = true;
+	e->bound = q->bound.any.sa_family;
+	e->nonblocking = real()->fcntl(fd, F_GETFL) & O_NONBLOCK;
+	if (q->fd < 0)
+		q->fd = preload_own(fd);
+}
+
+/*
+ * A connection in kTLS, as the kernel says. Others may have it, too: only an
+ * explicit shutdown(2) says close_notify.
+ */
+static void add_conn(int fd, const struct stat *st)
+{
+	struct tls_crypto_info info;
+	socklen_t len = sizeof(info);
+	struct entry *e;
+
+	if (option(fd, SO_TYPE) != SOCK_STREAM ||
+	    real()->getsockopt(fd, SOL_TLS, TLS_RX, &info, &len))
+		return;
+	e = table_new(ENTRY_CONN);
+	if (!e)
+		return;
+	e->conn = (struct ktls_conn){.fd = fd, .mode = KTLS_KERNEL};
+	e->forks = -1;
+	e->dev = st->st_dev;
+	e->ino = st->st_ino;
+	table_set(fd, e);
+}
+
+void preload_recognise(int fd)
+{
+	struct stat st;
+	int i;
+
+	if (fd < 0 || fd >= TABLE_FDS || table_get(fd) || fstat(fd, &st) ||
+	    !S_ISSOCK(st.st_mode))
+		return;
+	i = queue_of(fd, st.st_ino);
+	if (i >= 0)
+		add_queue(fd, i);
+	else
+		add_conn(fd, &st);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libktls-accept.so: loaded into a server that knows nothing of ktlsd, it passes
+ * the queue off as a listening TCP socket. ktls-run(1) says which queue, in the
+ * place of which port, by the environment.
+ */
+#ifndef PRELOAD_PRELOAD_H
+#define PRELOAD_PRELOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "ktls/preload/table.h"
+
+/*
+ * The environment's variable: "1 PIPE-INODE,FD" and then for each queue
+ * " INODE,FD,PORT,HOLD_MS,ADDRESS"; the pipe gets a byte when we are there.
+ * ADDRESS is that which the server bound, a sockaddr in hexadecimal, or "-".
+ */
+#define PRELOAD_ENV "KTLS_ACCEPT"
+#define PRELOAD_QUEUES_MAX 16
+#define PRELOAD_ENV_MAX 4096
+
+/*
+ * @ino:     by which it is known again
+ * @fd:      our own descriptor of it, -1 when we have none
+ * @given:   where ktls-run put it
+ * @port:    for whose bind(2) it is, 0: the first one's
+ * @bound:   what that was, family 0 when none was
+ */
+struct preload_queue {
+	ino_t ino;
+	int fd, given;
+	_Atomic int port;
+	unsigned int hold_ms;
+	union address bound;
+};
+
+struct preload_state {
+	struct preload_queue queues[PRELOAD_QUEUES_MAX];
+	int n;
+	ino_t pipe_ino;
+	int pipe_fd;
+};
+extern struct preload_state preload;
+
+/*
+ * This process's id, 0 where we are not wanted. In a child of vfork(2), which
+ * has our memory and not our descriptors, getpid(2) says another.
+ */
+extern pid_t preload_pid;
+/* How often this process has forked, or was forked since it began. */
+extern int preload_forks;
+/* It is a forked child, of whom it is not said that it serves. */
+extern bool preload_is_child;
+
+/* Is the memory ours alone? Only then may the table change. */
+bool preload_ours(void);
+
+__attribute__((format(printf, 1, 2))) void preload_say(const char *format, ...);
+
+/* env.c: the variable's text to @s and back. 0 or -EINVAL, or -E2BIG. */
+int preload_parse(struct preload_state *s, const char *text);
+int preload_format(const struct preload_state *s, char *buf, size_t len);
+
+/* listen.c: makes @fd, which is queue @i, a listener. */
+struct entry *preload_add_listener(int fd, int i, const union address *bound);
+/* accept.c: after a fork */
+void preload_accept_forked(void);
+/* linger.c: says close_notify as soon as there is room. Does not take @fd. */
+void preload_linger(int fd, const struct ktls_conn *c);
+void preload_linger_forked(void);
+/* close.c: @fd is about to be closed, by whatever call. */
+void preload_forget(int fd);
+/* Is what is at @fd still what was entered? See struct entry. */
+bool preload_is_same(const struct entry *e, int fd);
+/* known.c: what @fd is, that came from elsewhere */
+void preload_recognise(int fd);
+/* An own descriptor of @fd's file. -errno. */
+int preload_own(int fd);
+
+/*
+ * address.c: @from in @family, IPv4 as a mapped address in IPv6, none as the
+ * unspecified one. -EAFNOSUPPORT: an IPv6 address in IPv4.
+ */
+int address_as(const struct sockaddr_storage *from, int family,
+	       union address *to);
+/* As accept(2) and its like fill in an address; @to may be NULL. */
+void address_out(const union address *from, struct sockaddr *to,
+		 socklen_t *len);
+
+#endif

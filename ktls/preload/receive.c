@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Receiving on connections: a close_notify reads as the end of the file, and
+ * the end without one as ECONNRESET.
+ */
+#include "preload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+
+#include "real.h"
+
+/* A peer that sends nothing but control records keeps us busy for nothing. */
+#define CONTROLS_MAX 16
+
+static ssize_t fail(struct entry *e, int error)
+{
+	/* What a server knows as a client's failing; and it stays so. */
+	if (error == EPROTO || error == EBADMSG || error == EKEYEXPIRED)
+		error = ECONNRESET;
+	if (error == ECONNRESET)
+		e->error = error;
+	errno = error;
+	return -1;
+}
+
+/*
+ * As after a FIN: poll(2) goes on saying that there is something to read, and
+ * reading that it is the end.
+ */
+static ssize_t end(struct entry *e, int fd)
+{
+	e->got_close = true;
+	if (e->conn.mode == KTLS_KERNEL)
+		real()->shutdown(fd, SHUT_RD);
+	return 0;
+}
+
+/* Has it ended before? Then *@n is what to return. */
+static bool is_over(struct entry *e, ssize_t *n)
+{
+	if (e->got_close) {
+		*n = 0;
+		return true;
+	}
+	if (e->error) {
+		errno = e->error;
+		*n = -1;
+		return true;
+	}
+	return false;
+}
+
+static bool is_plain_error(int error)
+{
+	return error == EAGAIN || error == EINTR || error == EFAULT ||
+	       error == ENOMEM || error == EBADF;
+}
+
+/*
+ * Judges @n, of a call that asked for something. Returns whether to call again;
+ * otherwise *@n, with errno, is what to return.
+ */
+static bool again(struct entry *e, int fd, ssize_t *n)
+{
+	struct ktls_conn c = e->conn;
+	int rc;
+
+	if (*n > 0 || (*n < 0 && is_plain_error(errno)) ||
+	    e->conn.mode == KTLS_PLAIN)
+		return false;
+	if (!preload_is_same(e, fd)) {
+		table_set(fd, NULL); /* closed behind our back */
+		return false;
+	}
+	c.fd = fd;
+	rc = ktls_recv_result(&c, *n ? -errno : 0);
+	if (c.sent_close)
+		e->conn.sent_close = 1;
+	if (rc == 1)
+		return true;
+	*n = rc ? fail(e, -rc) : end(e, fd);
+	return false;
+}
+
+#define RECEIVE(e, fd, call)                                              \
+	({                                                                \
+		ssize_t n_;                                               \
+		int tries_ = CONTROLS_MAX;                                \
+		if (!is_over(e, &n_))                                     \
+			do                                                \
+				n_ = tries_-- ? (call) : fail(e, EPROTO); \
+			while (again(e, fd, &n_));                        \
+		n_;                                                       \
+	})
+
+/* What is not about the stream, or asks for nothing. */
+static bool is_other(size_t len, int flags)
+{
+	return !len || flags & (MSG_ERRQUEUE | MSG_OOB);
+}
+
+PRELOAD_EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+	struct entry *e = table_conn(fd);
+
+	if (!e || !len)
+		return real()->read(fd, buf, len);
+	return RECEIVE(e, fd, real()->read(fd, buf, len));
+}
+
+PRELOAD_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct entry *e = table_conn(fd);
+
+	if (!e || is_other(len, flags))
+		return real()->recv(fd, buf, len, flags);
+	return RECEIVE(e, fd, real()->recv(fd, buf, len, flags));
+}
+
+PRELOAD_EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags,
+				struct sockaddr *a, socklen_t *alen)
+{
+	struct entry *e = table_conn(fd);
+
+	if (!e || is_other(len, flags))
+		return real()->recvfrom(fd, buf, len, flags, a, alen);
+	if (a && alen)
+		*alen = 0; /* TCP says nothing here */
+	return RECEIVE(e, fd, real()->recv(fd, buf, len, flags));
+}
+
+static size_t total(const struct iovec *iov, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
+PRELOAD_EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	struct entry *e = table_conn(fd);
+
+	if (!e || n <= 0 || !total(iov, n))
+		return real()->readv(fd, iov, n);
+	return RECEIVE(e, fd, real()->readv(fd, iov, n));
+}
+
+/* Descriptors from elsewhere may be connections and queues of ours. */
+static void look_at_rights(struct msghdr *msg)
+{
+	struct cmsghdr *c;
+	size_t n;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			preload_recognise(fd);
+		}
+	}
+}
+
+/*
+ * With room for control data the kernel would give a control record as if it
+ * were data.
+ */
+static ssize_t receive_msg(struct entry *e, int fd, struct msghdr *msg,
+			   int flags)
+{
+	struct msghdr own = *msg;
+	ssize_t n;
+
+	own.msg_name = own.msg_control = NULL;
+	own.msg_namelen = own.msg_controllen = 0;
+	n = RECEIVE(e, fd, real()->recvmsg(fd, &own, flags));
+	msg->msg_namelen = msg->msg_controllen = 0;
+	msg->msg_flags = n < 0 ? 0 : own.msg_flags & ~MSG_CTRUNC;
+	return n;
+}
+
+PRELOAD_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct entry *e = table_conn(fd);
+	ssize_t n;
+
+	if (e && !is_other(total(msg->msg_iov, msg->msg_iovlen), flags))
+		return receive_msg(e, fd, msg, flags);
+	n = real()->recvmsg(fd, msg, flags);
+	if (n >= 0 && msg->msg_controllen && preload_pid)
+		look_at_rights(msg);
+	return n;
+}
+
+PRELOAD_EXPORT ssize_t splice(int from, off64_t *from_offset, int to,
+			      off64_t *to_offset, size_t len,
+			      unsigned int flags)
+{
+	struct entry *e = table_conn(from);
+
+	if (!e || !len)
+		return real()->splice(from, from_offset, to, to_offset, len,
+				      flags);
+	return RECEIVE(e, from,
+		       real()->splice(from, from_offset, to, to_offset, len,
+				      flags));
+}
+
+/* What _FORTIFY_SOURCE makes of them; the check is theirs, the bound ours. */
+ssize_t __read_chk(int fd, void *buf, size_t len, size_t size);
+ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t size, int flags,
+		       struct sockaddr *a, socklen_t *alen);
+__attribute__((noreturn)) void __chk_fail(void);
+
+PRELOAD_EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t size)
+{
+	if (len > size)
+		__chk_fail();
+	return read(fd, buf, len);
+}
+
+PRELOAD_EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t size,
+				  int flags)
+{
+	if (len > size)
+		__chk_fail();
+	return recv(fd, buf, len, flags);
+}
+
+PRELOAD_EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len,
+				      size_t size, int flags,
+				      struct sockaddr *a, socklen_t *alen)
+{
+	if (len > size)
+		__chk_fail();
+	return recvfrom(fd, buf, len, flags, a, alen);
+}
+
+/*
+ * The kernel counts only what is encrypted: 0, while the rest of a record is
+ * there to be read. So: much, if anything.
+ */
+static int readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLIN ? INT_MAX : 0;
+}
+
+PRELOAD_EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	struct entry *e = table_get(fd);
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (e && e->kind == ENTRY_CONN && e->conn.mode == KTLS_KERNEL &&
+	    request == FIONREAD) {
+		*(int *)arg = readable(fd);
+		return 0;
+	}
+	if (e && (e->kind == ENTRY_LISTENER || e->kind == ENTRY_IDLE) &&
+	    (request == FIONBIO || request == FIOASYNC)) {
+		if (request == FIONBIO)
+			e->nonblocking = *(int *)arg;
+		return 0;
+	}
+	return real()->ioctl(fd, request, arg);
+}
