@@ -60,7 +60,7 @@ static int run(const char *script, const struct run_queue *a,
 	pid_t pid;
 
 	o.command = command;
-	sigemptyset(&mask, NULL);
+	sigemptyset(&mask);
 	pid = run_start(&o, fds, &mask, NULL);
 	cr_assert_gt(pid, 0);
 	waitpid(pid, &status, 0);
@@ -89,7 +89,7 @@ Test(run_start, says_why_it_could_not)
 	sigset_t mask;
 
 	o.command = command;
-	sigemptyset(&mask, NULL);
+	sigemptyset(&mask);
 	cr_assert_eq(run_start(&o, fds, &mask, NULL), -ENOENT);
 	command[0] = "/etc/passwd";
 	cr_assert_eq(run_start(&o, fds, &mask, NULL), -EACCES);
