@@ -66,7 +66,7 @@ static void look(int queue_fd)
 	struct ktls_info info;
 	ssize_t n = recv(queue_fd, msg, sizeof(msg), MSG_PEEK | MSG_DONTWAIT);
 
-	if (n > 0 && !ktls_msg_decode(&info, msg, n))
+	if (n > 0 && !ktls_msg_decode(&info, NULL, msg, n))
 		ledger_note(number_of(&info), LEDGER_WANTED);
 }
 
