@@ -29,7 +29,12 @@ rust() {
 	serve rust "$B/examples/rust"
 }
 
-get() { # NAME CURL-ARGUMENT...
+node_() {
+	RUN_OPTIONS=(--preload)
+	serve node node "$examples/server.js"
+}
+
+get() { # CURL-ARGUMENT...
 	curl -sS --max-time 60 --cacert "$PKI/ca.pem" \
 		--resolve "localhost:$PORT:127.0.0.1" "$@"
 }
@@ -46,17 +51,19 @@ descriptors_are() {
 cut_off() { # NAME
 	held_client "$1-cut" --put 1M --pause 100K
 	paused_or_bail "$1-cut"
+	disown "$SPAWNED" # or its end would be reported
 	kill -KILL "$SPAWNED"
-	check "$1: a cut is a cut" wait_for 20 said "$1" 'ended: .*(cut|reset)'
+	check "$1: a cut is a cut" wait_for 20 said "$1" 'ended: .*(cut|reset|RESET)'
 }
 said() {
 	holds "$DIR/$1.log" "$2"
 }
 
 serve() { # NAME COMMAND...
-	local name=$1 url=https://localhost:$PORT before
+	local name=$1 url=https://localhost:$PORT
 	shift
-	spawn "$name" "$B/ktls-run" --queue "$DIR/web.sock" -- "$@"
+	spawn "$name" "$B/ktls-run" --queue "$DIR/web.sock" "${RUN_OPTIONS[@]}" \
+		-- "$@"
 	RUN=$SPAWNED
 	wait_for 30 metric_is 'ktlsd_registrations{route="web"}' 1
 	get -o "$DIR/got" "$url/bytes/1048576" --next -o "$DIR/answer" \
@@ -93,6 +100,7 @@ settled() {
 	descriptors_are "$n"
 }
 
+RUN_OPTIONS=()
 mkdir -p "$B/examples"
 head -c 100000 /dev/zero >"$DIR/body"
 if ! emulated; then
@@ -105,3 +113,5 @@ up alpn='[http/1.1]'
 python
 go_
 rust
+node_
+stop_ktlsd
