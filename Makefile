@@ -36,6 +36,7 @@ RUN_KTLS = $(B)/ktls/preload/program.o $(B)/ktls/preload/env.o
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
 MEASURE = $(call name,tests/measure,tests/,*)
+EXAMPLES = $(B)/examples/go $(B)/examples/rust # compilers are slow in a guest
 VECTORS = $(call name,tests/vectors,tests/,*)
 # Unit tests that depend on the kernel run once more in the guests.
 E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
@@ -92,6 +93,16 @@ $(MEASURE): $(B)/tests/%: $(B)/tests/measure/%.o \
 $(VECTORS): $(B)/tests/%: $(B)/tests/vectors/%.o $(B)/libocsp.a
 $(FUZZ): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARIES)
 $(FUZZ): LDFLAGS += -fsanitize=fuzzer
+$(B)/examples/go: $(wildcard examples/go/*.go)
+	@mkdir -p $(@D)
+	@echo "  GO    $@"
+	@GO111MODULE=off GOPATH=/none GOCACHE=$(abspath $(B))/go-cache \
+		go build -o $@ $^
+$(B)/examples/rust: examples/server.rs $(KTLS)
+	@mkdir -p $(@D)
+	@echo "  RUST  $@"
+	@/usr/bin/rustc --edition 2021 -O -L $(B) -l static=ktls -l crypto \
+		$(if $(SAN),-C link-arg=-fsanitize=$(SAN)) -o $@ $<
 $(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(MEASURE) $(VECTORS) $(FUZZ):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
@@ -108,9 +119,9 @@ unit: $(TESTS)
 	@tests/unit
 vectors: $(VECTORS)
 	@tests/vectors/run
-e2e: all $(E2E) $(E2E_UNIT)
+e2e: all $(E2E) $(E2E_UNIT) $(EXAMPLES)
 	@tests/e2e/lanes
-guest: all $(E2E) $(E2E_UNIT)
+guest: all $(E2E) $(E2E_UNIT) $(EXAMPLES)
 	@tests/guest/run
 san:
 	@$(MAKE) B=build-san SAN=address,undefined CFLAGS="-O1 -g" \

@@ -7,6 +7,7 @@
  *   -t N   each is killed by SIGKILL on taking its Nth connection
  *   -l N   each has a descriptor limit of N
  *   -h     take nothing
+ *   -e     serve at once, and register when there is a ktlsd
  *   -d     at SIGTERM drain: end the registration, serve what waits, finish
  *   -L F   note in F what is in hand, see tool/ledger.h
  *
@@ -39,15 +40,18 @@
 
 static struct serve_config config = {.queue_fd = QUEUE_FD};
 static int procs = 1, wakeups;
+static bool early;
 static pid_t pids[MAX_PROCS];
 static char **command;
 static sigset_t signals;
 
 /* In the child: nothing but the queue is passed on, and we do not outlive. */
-static void become(int queue_fd, char **argv)
+static void become(int queue_fd, pid_t parent, char **argv)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM))
 		die("prctl: %m");
+	if (getppid() != parent)
+		_exit(0);
 	if (queue_fd == QUEUE_FD)
 		queue_fd = dup(queue_fd);
 	if (dup2(queue_fd, QUEUE_FD) < 0)
@@ -64,6 +68,7 @@ static void become(int queue_fd, char **argv)
 static void spawn_all(const struct ktls_registration *reg, char **argv)
 {
 	int queue_fd = ktls_registration_queue_fd(reg), i;
+	const pid_t self = getpid();
 	char hold_ms[16];
 
 	fflush(stdout);
@@ -75,7 +80,7 @@ static void spawn_all(const struct ktls_registration *reg, char **argv)
 		if (pids[i] < 0)
 			die("fork: %m");
 		if (!pids[i])
-			become(queue_fd, argv);
+			become(queue_fd, self, argv);
 	}
 }
 
@@ -176,6 +181,9 @@ static void set_option(int c)
 	case 'h':
 		config.hold = true;
 		break;
+	case 'e':
+		early = true;
+		break;
 	case 'd':
 		config.drain = true;
 		break;
@@ -195,7 +203,7 @@ int main(int argc, char **argv)
 
 	raise_nofile();
 	setvbuf(stdout, NULL, _IOLBF, 4096);
-	while ((c = getopt(argc, argv, "+n:t:l:hdL:")) != -1)
+	while ((c = getopt(argc, argv, "+n:t:l:hedL:")) != -1)
 		set_option(c);
 	if (getenv(SERVES)) {
 		config.hold_ms = atoi(getenv(SERVES));
@@ -213,7 +221,8 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	rc = ktls_register(argv[optind], &reg, error, sizeof(error));
+	rc = early ? ktls_register_later(argv[optind], &reg) :
+		     ktls_register(argv[optind], &reg, error, sizeof(error));
 	if (rc) {
 		printf("event=refused why=%s text='%s'\n", strerrorname_np(-rc),
 		       error);

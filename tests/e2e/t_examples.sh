@@ -8,32 +8,6 @@ examples=$E2E/../../examples
 	exit 0
 }
 
-# Compilers are slow in a guest: what the host has built serves there, too.
-build() { # NAME COMMAND...
-	local name=$1
-	shift
-	emulated || check "$name: is built" env GOFLAGS=-mod=mod GO111MODULE=off \
-		GOCACHE="$B/go-cache" "$@"
-}
-
-python() {
-	serve python python3 "$examples/server.py"
-}
-go_() {
-	build go go build -o "$B/examples/go" "$examples"/go/*.go
-	serve go "$B/examples/go"
-}
-rust() {
-	build rust /usr/bin/rustc --edition 2021 -O -L "$B" -l static=ktls \
-		-l crypto -o "$B/examples/rust" "$examples/server.rs"
-	serve rust "$B/examples/rust"
-}
-
-node_() {
-	RUN_OPTIONS=(--preload)
-	serve node node "$examples/server.js"
-}
-
 get() { # CURL-ARGUMENT...
 	curl -sS --max-time 60 --cacert "$PKI/ca.pem" \
 		--resolve "localhost:$PORT:127.0.0.1" "$@"
@@ -62,7 +36,7 @@ said() {
 serve() { # NAME COMMAND...
 	local name=$1 url=https://localhost:$PORT
 	shift
-	spawn "$name" "$B/ktls-run" --queue "$DIR/web.sock" "${RUN_OPTIONS[@]}" \
+	spawn "$name" "$B/ktls-run" --queue "$DIR/web.sock" "${options[@]}" \
 		-- "$@"
 	RUN=$SPAWNED
 	wait_for 30 metric_is 'ktlsd_registrations{route="web"}' 1
@@ -100,8 +74,7 @@ settled() {
 	descriptors_are "$n"
 }
 
-RUN_OPTIONS=()
-mkdir -p "$B/examples"
+options=()
 head -c 100000 /dev/zero >"$DIR/body"
 if ! emulated; then
 	for file in "$examples"/*.* "$examples"/*/*; do
@@ -110,8 +83,9 @@ if ! emulated; then
 	done
 fi
 up alpn='[http/1.1]'
-python
-go_
-rust
-node_
+serve python python3 "$examples/server.py"
+serve go "$B/examples/go"
+serve rust "$B/examples/rust"
+options=(--preload)
+serve node node "$examples/server.js"
 stop_ktlsd

@@ -7,8 +7,8 @@
 # many connections per second are begun meanwhile.
 . "${0%/*}/tools.sh"
 STORM_S=${LIFE_SECONDS:-8} RATE=${LIFE_RATE:-1000} GROUPS_MAX=3
-PARALLEL=2000 PACE=0.0 # and a digit: seconds between two blows
-! emulated || STORM_S=3 RATE=60 GROUPS_MAX=2 PARALLEL=60 PACE=0.
+MANY=100 PARALLEL=2000 PACE=0.0 # and a digit: seconds between two blows
+! emulated || STORM_S=3 RATE=60 GROUPS_MAX=2 MANY=20 PARALLEL=60 PACE=0.
 
 # ---- groups: a registrar and its serving processes -------------------------
 
@@ -107,6 +107,55 @@ killed_at_random() {
 	stop_ktlsd
 }
 
+# ---- before ktlsd, and after -----------------------------------------------
+
+# Two that have each a queue of its own, before there is a ktlsd.
+before_ktlsd() {
+	local first
+	consume -n 2 -d -e
+	first=$CONSUMER_LOG
+	FIRST=$CONSUMER
+	consume -n 1 -d -e
+	up
+	for log in "$first" "$CONSUMER_LOG"; do
+		check "who was there before ktlsd is registered" \
+			wait_for 10 holds "$log" event=back
+	done
+	is "each with the queue that it had" \
+		"$(grep -c 'consumer_registered .*adopted=1' "$KTLSD_LOG")" 2
+	matches "and all is served" "$(swarm -n $MANY -j 10)" "^ok=$MANY failed=0"
+	for log in "$first" "$CONSUMER_LOG"; do
+		check "by both" holds "$log" 'event=accept '
+	done
+}
+
+# Stopped and started in the ordinary way; a client has a connection meanwhile.
+restarted() {
+	local port=$PORT pid
+	if have_ktls; then
+		held_client open --get 14M --pause 2M
+		pid=$SPAWNED
+		paused_or_bail open
+	fi
+	stop_ktlsd
+	check "ktlsd is stopped, consumers wait for the next" \
+		wait_for 10 holds "$CONSUMER_LOG" event=lost
+	up bind=127.0.0.1:$port
+	wait_for 10 events_are back 2
+	matches "the next one is served at once" "$(swarm -n $MANY -j 10)" \
+		"^ok=$MANY failed=0"
+	is "by the queues that there were" \
+		"$(grep -c 'consumer_registered .*adopted=1' "$KTLSD_LOG")" 2
+	if ktls_or_skip "an open connection does not notice"; then
+		release open
+		matches "an open connection does not notice" \
+			"$(ends open "$pid")" 'result=ok .*end=close_notify'
+	fi
+	stop "$FIRST"
+	stop "$CONSUMER"
+	stop_ktlsd
+}
+
 # ---- leaving ---------------------------------------------------------------
 
 queued() { # N - clients, whose connections wait in the queue; sets QUEUED
@@ -197,7 +246,9 @@ if host_only "consumers leave, and take turns"; then
 	by_turns refuse
 fi
 if [[ ${KTLSD_GUEST:-} == 6.* ]]; then
-	skip "killing at random" "tried on the newest kernel and on the host"
-else
-	killed_at_random
+	skip "before ktlsd, restarts, killing" "tried on the newest kernel"
+	exit 0
 fi
+before_ktlsd
+restarted
+killed_at_random
