@@ -36,6 +36,7 @@ static int n_kept;
 
 static int tickets;
 static size_t longest_record;
+static int our_updates, their_updates;
 
 static int count_ticket(SSL *ssl, SSL_SESSION *session)
 {
@@ -59,6 +60,8 @@ static void note_record(int out, int version, int type, const void *buf,
 	const uint8_t *h = buf;
 
 	(void)version, (void)ssl, (void)arg;
+	if (type == SSL3_RT_HANDSHAKE && len && h[0] == SSL3_MT_KEY_UPDATE)
+		++*(out ? &our_updates : &their_updates);
 	if (!out && type == SSL3_RT_HEADER && len == 5 &&
 	    (size_t)(h[3] << 8 | h[4]) > longest_record)
 		longest_record = h[3] << 8 | h[4];
@@ -217,6 +220,15 @@ static bool handshake(struct client *c)
 	return flush(c, false) == 0;
 }
 
+/* Change the key when @done has passed another opt.rekey. */
+static bool rekey(struct client *c, size_t done)
+{
+	if (done / opt.rekey <= (size_t)our_updates)
+		return true;
+	return SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+	       SSL_do_handshake(c->ssl) == 1 && flush(c, false) == 0;
+}
+
 static bool upload(struct client *c)
 {
 	size_t done = 0, n;
@@ -236,6 +248,8 @@ static bool upload(struct client *c)
 			c->end = "rst";
 			return false;
 		}
+		if (done < opt.put && !rekey(c, done))
+			return false;
 	}
 	return true;
 }
@@ -277,6 +291,8 @@ static bool response(struct client *c, bool to_end)
 		n = SSL_read(c->ssl, buf, sizeof(buf));
 		if (n > 0) {
 			http_take(&c->http, buf, n);
+			if (!opt.put && !rekey(c, c->http.body))
+				return false;
 			if (c->http.body >= opt.pause && !opt.put)
 				hold_on();
 			continue;
@@ -370,7 +386,7 @@ static void report(struct client *c, bool ok, const char *hex)
 		printf("label=%s ", opt.label);
 	printf("result=%s version=%s cipher=%s group=%s alpn=%.*s resumed=%d "
 	       "status=%d bytes=%zu sha256=%s staple=%s tickets=%d hint=%lu "
-	       "longest=%zu exporter=%s end=%s alert=%d hs_ms=%lld ms=%lld reason='%s'\n",
+	       "longest=%zu rekeyed=%d,%d exporter=%s end=%s alert=%d hs_ms=%lld ms=%lld reason='%s'\n",
 	       ok ? "ok" : "fail", SSL_get_version(s),
 	       SSL_get_cipher_name(s) ? SSL_get_cipher_name(s) : "-",
 	       SSL_group_to_name(s, SSL_get_negotiated_group(s)) ?: "-",
@@ -378,7 +394,7 @@ static void report(struct client *c, bool ok, const char *hex)
 	       SSL_session_reused(s), c->http.status, c->http.body, hex,
 	       staple_verdict(s), tickets,
 	       session ? SSL_SESSION_get_ticket_lifetime_hint(session) : 0,
-	       longest_record, exporter(s), c->end ? c->end : "-", c->alert,
+	       longest_record, our_updates, their_updates, exporter(s), c->end ? c->end : "-", c->alert,
 	       (long long)c->hs_ms, (long long)(now_ms() - c->start_ms),
 	       ssl_reason());
 	if (opt.path)
@@ -423,6 +439,7 @@ static bool run(SSL_CTX *ctx, SSL_SESSION **session)
 
 	tickets = 0;
 	longest_record = 0;
+	our_updates = their_updates = 0;
 	c.fd = tcp_connect(opt.where, opt.timeout_ms);
 	c.ssl = client_ssl(ctx, opt.name);
 	SSL_set_app_data(c.ssl, &c);

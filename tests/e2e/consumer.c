@@ -5,6 +5,7 @@
  *   consumer [options] PATH [-- CMD [ARG...]]
  *   -n N   so many serving processes (1)
  *   -t N   each is killed by SIGKILL on taking its Nth connection
+ *   -k N   they change their keys after each N bytes
  *   -l N   each has a descriptor limit of N
  *   -h     take nothing
  *   -e     serve at once, and register when there is a ktlsd
@@ -178,6 +179,9 @@ static void set_option(int c)
 	case 'l':
 		config.nofile = atoi(optarg);
 		break;
+	case 'k':
+		config.rekey = parse_size(optarg);
+		break;
 	case 'h':
 		config.hold = true;
 		break;
@@ -203,7 +207,7 @@ int main(int argc, char **argv)
 
 	raise_nofile();
 	setvbuf(stdout, NULL, _IOLBF, 4096);
-	while ((c = getopt(argc, argv, "+n:t:l:hedL:")) != -1)
+	while ((c = getopt(argc, argv, "+n:t:l:k:hedL:")) != -1)
 		set_option(c);
 	if (getenv(SERVES)) {
 		config.hold_ms = atoi(getenv(SERVES));

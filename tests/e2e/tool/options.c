@@ -33,6 +33,7 @@ static const char usage[] =
 "  --pause N          after N bytes print 'paused', go on at a line on stdin\n"
 "  --wait             after the handshake likewise, before the request\n"
 "  --late             before our Finished likewise\n"
+"  --rekey N          change the key, and ask for theirs, after each N bytes\n"
 "  --timeout MS       for every single wait (10000)\n"
 "  --batch            once for each line of stdin: LABEL [options]";
 /* clang-format on */
@@ -42,6 +43,7 @@ struct options opt = {
 	.name = "localhost",
 	.timeout_ms = 10000,
 	.pause = SIZE_MAX,
+	.rekey = SIZE_MAX,
 };
 
 enum kind { TEXT, SIZE, NUMBER, SPLIT_MS };
@@ -57,8 +59,9 @@ static const struct {
 	{TEXT, &opt.cert},	   {TEXT, &opt.before},
 	{TEXT, &opt.path},	   {TEXT, &opt.staple},
 	{SIZE, &opt.get},	   {SIZE, &opt.put},
-	{SIZE, &opt.pause},	   {NUMBER, &opt.max_fragment},
-	{NUMBER, &opt.timeout_ms}, {SPLIT_MS, &opt.split_ms},
+	{SIZE, &opt.pause},	   {SIZE, &opt.rekey},
+	{NUMBER, &opt.max_fragment}, {NUMBER, &opt.timeout_ms},
+	{SPLIT_MS, &opt.split_ms},
 };
 
 /* Those with an argument first, in the order of targets[]. */
@@ -78,6 +81,7 @@ static const struct option options[] = {
 	{"get", 1, NULL, 0},
 	{"put", 1, NULL, 0},
 	{"pause", 1, NULL, 0},
+	{"rekey", 1, NULL, 0},
 	{"max-fragment", 1, NULL, 0},
 	{"timeout", 1, NULL, 0},
 	{"split", 1, NULL, 0},

@@ -12,7 +12,7 @@ enum end_mode { BY_SERVER, CLOSE, CUT, KEEP };
 struct options {
 	const char *label, *where, *ca, *name, *version, *cipher, *groups;
 	const char *sigalgs, *alpn, *cert, *before, *path, *staple;
-	size_t get, put, pause;
+	size_t get, put, pause, rekey;
 	int mode, end;
 	int split_ms, timeout_ms, max_fragment;
 	int fin, resume, no_tickets, exporter, wait, late, batch;

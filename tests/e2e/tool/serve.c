@@ -39,7 +39,7 @@ struct conn {
 static char is_queue, is_signal;
 
 static struct ktls_queue *queue;
-static int queue_fd, epfd, take;
+static int queue_fd, epfd, take, rekey;
 static bool watching, drain, quiet;
 static uint64_t rest_ns; /* not 0: we are leaving */
 static int accepted, ended, lost, wakeups, full;
@@ -158,6 +158,8 @@ static int do_head(struct conn *c)
 		c->in_len += n;
 		return 0;
 	}
+	if (n == -EINTR)
+		return 0;
 	if (n == -EAGAIN)
 		return n;
 	if (n == 0) {
@@ -186,6 +188,8 @@ static int do_body(struct conn *c)
 		body_bytes(c, buf, n);
 		return 0;
 	}
+	if (n == -EINTR)
+		return 0;
 	if (n == -EAGAIN)
 		return n;
 	end(c, n ? n : -ECONNRESET);
@@ -239,7 +243,7 @@ static int do_linger(struct conn *c)
 	char buf[4096];
 	ssize_t n = ktls_recv(&c->k, buf, sizeof(buf));
 
-	if (n > 0)
+	if (n > 0 || n == -EINTR)
 		return 0;
 	if (n == -EAGAIN)
 		return n;
@@ -305,6 +309,7 @@ static uint64_t on_queue(void)
 		return 0;
 	}
 	c->n = ++accepted;
+	ktls_set_rekey(&c->k, rekey);
 	if (!quiet) {
 		describe(&info, c->k.fd, c->info, sizeof(c->info));
 		printf("event=accept n=%d pid=%d %s\n", c->n, getpid(),
@@ -406,6 +411,7 @@ void serve(const struct serve_config *config)
 	signal_fd = signals();
 	queue_fd = config->queue_fd;
 	take = config->take;
+	rekey = config->rekey;
 	drain = config->drain;
 	quiet = config->ledger;
 	if (quiet)

@@ -18,13 +18,14 @@
  * @take:     die by SIGKILL at once when so many connections were taken; 0: no
  * @nofile:   descriptor limit while serving; 0: as it is
  * @hold_ms:  older connections are not taken; 0: all are
+ * @rekey:    change our key after so many bytes; 0: as libktls does
  * @hold:     take nothing
  * @drain:    at SIGTERM serve what waits, finish what is under way, then leave
  * @ledger:   a file, see ledger.h: note there what is in hand, and print no
  *            lines about connections; NULL: no
  */
 struct serve_config {
-	int queue_fd, take, nofile, hold_ms;
+	int queue_fd, take, nofile, hold_ms, rekey;
 	bool hold, drain;
 	const char *ledger;
 };
