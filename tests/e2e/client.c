@@ -394,7 +394,8 @@ static void report(struct client *c, bool ok, const char *hex)
 	       SSL_session_reused(s), c->http.status, c->http.body, hex,
 	       staple_verdict(s), tickets,
 	       session ? SSL_SESSION_get_ticket_lifetime_hint(session) : 0,
-	       longest_record, our_updates, their_updates, exporter(s), c->end ? c->end : "-", c->alert,
+	       longest_record, our_updates, their_updates, exporter(s),
+	       c->end ? c->end : "-", c->alert,
 	       (long long)c->hs_ms, (long long)(now_ms() - c->start_ms),
 	       ssl_reason());
 	if (opt.path)
