@@ -90,14 +90,18 @@ static bool again(struct entry *e, int fd, ssize_t *n)
 	return false;
 }
 
+/* As of a call that succeeds, errno is what it was. */
 #define RECEIVE(e, fd, call)                                              \
 	({                                                                \
-		ssize_t n_;                                               \
+		const int errno_ = errno;                                 \
 		int tries_ = CONTROLS_MAX;                                \
+		ssize_t n_;                                               \
 		if (!is_over(e, &n_))                                     \
 			do                                                \
 				n_ = tries_-- ? (call) : fail(e, EPROTO); \
 			while (again(e, fd, &n_));                        \
+		if (n_ >= 0)                                              \
+			errno = errno_;                                   \
 		n_;                                                       \
 	})
 

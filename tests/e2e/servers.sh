@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+#
+# servers.sh - for tests of servers that know nothing of ktlsd, behind ktls-run:
+# source it after tools.sh.
+
+# What is the same on every kernel is tried on the host, what needs kTLS on one.
+full() {
+	! emulated || [[ $KTLSD_GUEST == 6.12* ]]
+}
+
+# run_server COMMAND... - with the library, in the place of port $FRONT; its
+# log is $DIR/server.log, SERVER the pid of ktls-run. RUN_BY is ktls-run's command.
+run_server() {
+	rm -f "$DIR/server.log"
+	spawn server "$B/ktls-run" --queue "$DIR/web.sock" --preload \
+		--port "$FRONT" -- "$@"
+	SERVER=$SPAWNED
+	wait_for 30 run_or_gone "$SERVER" ||
+		bail "the server was not started" "$(<"$DIR/server.log")"
+}
+run_or_gone() {
+	holds "$DIR/server.log" '^ktls-run: serving' || gone "$1"
+}
+
+# fetch CURL-OPTION... PATH - from our ktlsd
+fetch() {
+	local path=${*: -1}
+	curl -sS --max-time 60 --cacert "$PKI/ca.pem" \
+		--resolve "localhost:$PORT:127.0.0.1" "${@:1:$#-1}" \
+		"https://localhost:$PORT$path" 2>&1
+}
+
+# follows NAME PATH - its redirect leads to a page, by TLS, and not in a circle
+follows() {
+	is "$1" "$(fetch -L --max-redirs 3 -o "$DIR/page" \
+		-w '%{http_code} %{num_redirects} %{scheme}' "$2")" \
+		"200 1 HTTPS"
+}
+
+# same_file NAME A B
+same_file() {
+	check "$1" cmp "$2" "$3"
+}
