@@ -100,6 +100,7 @@ static void start_workers(struct generation *g, uint64_t now)
 	g->started = true;
 	g->ready_by_ms = now + READY_MS;
 	workers_tick(g->workers, now);
+	proxies_tick(g->proxies, now);
 }
 
 int generation_ready(struct generation *g, uint64_t now)
@@ -111,6 +112,8 @@ int generation_ready(struct generation *g, uint64_t now)
 	if (!g->started)
 		start_workers(g, now);
 	ret = workers_ready(g->workers);
+	if (ret > 0)
+		ret = proxies_ready(g->proxies);
 	if (!ret && now >= g->ready_by_ms)
 		ret = -ETIMEDOUT;
 	if (ret < 0)
@@ -149,8 +152,7 @@ static void update_routes(struct generation *g,
 	size_t i;
 
 	for (i = 0; previous && i < g->config->n_routes; i++)
-		if (generation_find_route(previous,
-					  g->config->routes[i].handoff))
+		if (generation_find_route(previous, &g->config->routes[i]))
 			route_update(g->routes[i], &g->config->routes[i]);
 }
 
@@ -189,6 +191,7 @@ int generation_take_over(struct generation *g, struct generation *previous)
 	staples_take_over(g->staples, previous ? previous->staples : NULL);
 	workers_tickets(g->workers);
 	workers_accept(g->workers);
+	proxies_accept(g->proxies);
 	if (previous)
 		generation_stop(previous, g);
 	return 0;
@@ -239,11 +242,24 @@ static void close_routes(struct generation *g,
 
 	for (i = 0; g->routes && i < g->config->n_routes; i++) {
 		if (!g->routes[i] ||
-		    generation_find_route(serving, route_path(g->routes[i])))
+		    generation_find_route(serving,
+					  route_config(g->routes[i])))
 			continue;
 		route_close(g->routes[i]);
 		g->routes[i] = NULL;
 	}
+}
+
+/* Where others take the connections, these do not any more; but else they do. */
+static void stop_proxies(struct generation *g,
+			 const struct generation *serving)
+{
+	size_t i;
+
+	for (i = 0; serving && i < g->config->n_routes; i++)
+		if (generation_find_route(serving, &g->config->routes[i]))
+			proxies_leave(g->proxies, i);
+	proxies_stop(g->proxies);
 }
 
 void generation_stop(struct generation *g, const struct generation *serving)
@@ -255,6 +271,8 @@ void generation_stop(struct generation *g, const struct generation *serving)
 	g->doors = NULL;
 	if (g->host && g->host->guest)
 		generation_return(g);
+	if (g->proxies)
+		stop_proxies(g, serving);
 	close_listeners(g, serving);
 	close_routes(g, serving);
 	if (g->control >= 0) {
@@ -275,6 +293,8 @@ uint64_t generation_tick(struct generation *g, uint64_t now)
 	size_t i;
 
 	next = due < next ? due : next;
+	due = g->started ? proxies_tick(g->proxies, now) : UINT64_MAX;
+	next = due < next ? due : next;
 	due = g->doors ? doors_tick(g->doors, now) : UINT64_MAX;
 	next = due < next ? due : next;
 	for (i = 0; i < g->config->n_routes && !g->stopping; i++) {
@@ -287,12 +307,14 @@ uint64_t generation_tick(struct generation *g, uint64_t now)
 bool generation_ended(struct generation *g, pid_t pid, int status)
 {
 	return (g->workers && workers_ended(g->workers, pid, status)) ||
+	       (g->proxies && proxies_ended(g->proxies, pid, status)) ||
 	       (g->staples && staples_ended(g->staples, pid, status));
 }
 
 bool generation_running(const struct generation *g)
 {
 	return (g->workers && workers_count(g->workers)) ||
+	       (g->proxies && proxies_count(g->proxies)) ||
 	       (g->staples && staples_running(g->staples));
 }
 
@@ -301,6 +323,7 @@ void generation_free(struct generation *g)
 	if (!g)
 		return;
 	workers_free(g->workers);
+	proxies_free(g->proxies);
 	staples_free(g->staples);
 	free(g->routes);
 	free(g->listeners);

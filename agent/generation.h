@@ -15,6 +15,7 @@
 #include "keylog.h"
 #include "ktls/install.h"
 #include "metrics.h"
+#include "proxies.h"
 #include "route.h"
 #include "staples.h"
 #include "ticket_keys.h"
@@ -34,6 +35,7 @@ struct generation_host {
 	struct inherit inherit;
 	bool guest;
 	struct metrics_pool *metrics;
+	struct proxy_metrics *proxy_metrics;
 	struct ticket_keys *tickets;
 	struct watcher *watcher;
 	struct control *control;	/* NULL before the first one serves */
@@ -68,6 +70,7 @@ struct generation {
 	struct keylog *keylog;
 	struct staples *staples;
 	struct workers *workers;
+	struct proxies *proxies;
 	struct doors *doors;	/* from then on that it serves until it stops */
 	bool started, stopping;
 	uint64_t ready_by_ms;

@@ -107,12 +107,12 @@ static int open_listeners(struct generation *g,
 }
 
 struct route *generation_find_route(const struct generation *g,
-				    const char *path)
+				    const struct config_route *config)
 {
 	size_t n = g ? g->config->n_routes : 0, i;
 
 	for (i = 0; i < n; i++)
-		if (g->routes[i] && !strcmp(route_path(g->routes[i]), path))
+		if (g->routes[i] && route_is(g->routes[i], config))
 			return g->routes[i];
 	return NULL;
 }
@@ -128,9 +128,9 @@ static int open_routes(struct generation *g, const struct generation *previous)
 	for (i = 0; i < n; i++) {
 		const struct config_route *r = &g->config->routes[i];
 
-		g->routes[i] = generation_find_route(previous, r->handoff);
+		g->routes[i] = generation_find_route(previous, r);
 		if (!g->routes[i])
-			g->routes[i] = route_open(r,
+			g->routes[i] = route_open(r, !r->handoff ? -1 :
 				inherit_path(&g->host->inherit, INHERIT_ROUTE,
 					     r->handoff),
 				g->host->loop, &g->host->routes, error,
@@ -300,6 +300,20 @@ static int new_workers(struct generation *g)
 	return g->workers ? 0 : generation_no_memory();
 }
 
+static int new_proxies(struct generation *g)
+{
+	struct proxies_setup setup = {
+		.config = g->config,
+		.routes = g->routes,
+		.loop = g->host->loop,
+		.metrics = metrics_master(g->host->metrics),
+		.counts = g->host->proxy_metrics,
+	};
+
+	g->proxies = proxies_new(&setup);
+	return g->proxies ? 0 : generation_no_memory();
+}
+
 int generation_open(struct generation *g, struct generation_host *host,
 		    unsigned int number, const struct generation *previous)
 {
@@ -320,5 +334,7 @@ int generation_open(struct generation *g, struct generation_host *host,
 		err = new_staples(g, previous);
 	if (!err)
 		err = new_workers(g);
+	if (!err)
+		err = new_proxies(g);
 	return err;
 }

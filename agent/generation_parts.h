@@ -8,9 +8,9 @@
 /* generation_no_memory - logs it, and returns -ENOMEM */
 int generation_no_memory(void);
 
-/* generation_find_route - the open one at @path; NULL: none. @g may be NULL */
+/* generation_find_route - that route_is(); NULL: none. @g may be NULL */
 struct route *generation_find_route(const struct generation *g,
-				    const char *path);
+				    const struct config_route *config);
 /* generation_index_of - @route's index, or config's n_routes */
 size_t generation_index_of(const struct generation *g,
 			   const struct route *route);

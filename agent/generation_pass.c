@@ -89,6 +89,7 @@ void generation_leave(struct generation *g, const struct upgrade_taken *taken,
 		g->listeners[i] = -1;
 	}
 	for (i = 0; i < g->config->n_routes; i++) {
+		proxies_leave(g->proxies, i);
 		if (!is_taken(taken, n, UPGRADE_ROUTE, i))
 			continue;
 		route_leave(g->routes[i]);
@@ -118,14 +119,18 @@ static int take_part(struct route *route, const struct upgrade_record *record,
 	       route_take_registration(route, record, fds[0]);
 }
 
-static struct route *find(const struct generation *g, const uint8_t *path,
-			  size_t len)
+static struct route *find(const struct generation *g,
+			  const struct upgrade_record *record,
+			  const uint8_t *data)
 {
 	char text[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct config_route config = { .name = text };
 
-	memcpy(text, path, len);
-	text[len] = '\0';
-	return generation_find_route(g, text);
+	memcpy(text, data, record->data_len);
+	text[record->data_len] = '\0';
+	if (record->type == UPGRADE_ROUTE)
+		config.handoff = text;
+	return generation_find_route(g, &config);
 }
 
 /* A file that was made here, for a new route, stays for whoever comes next. */
@@ -157,8 +162,9 @@ int generation_take(struct generation *g, struct upgrade_reader r,
 	while (!err && (ret = upgrade_read(&r, &record, &data)) > 0) {
 		if (record.type == UPGRADE_STAPLE)
 			err = staples_take(g->staples, &record, data);
-		else if (record.type == UPGRADE_ROUTE)
-			route = find(g, data, record.data_len);
+		else if (record.type == UPGRADE_ROUTE ||
+			 record.type == UPGRADE_PROXY)
+			route = find(g, &record, data);
 		else if (record.type == UPGRADE_QUEUE ||
 			 record.type == UPGRADE_REGISTRATION)
 			err = take_part(route, &record, fds);

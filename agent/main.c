@@ -11,6 +11,7 @@
 #include "generation.h"
 #include "log.h"
 #include "master.h"
+#include "proxy/proxy.h"
 #include "stapler/stapler.h"
 #include "ticket_keys.h"
 #include "watcher.h"
@@ -70,7 +71,7 @@ static int run(const char *file, char *const *argv, bool test)
 }
 
 /* What master executes; of no use to anybody else. */
-static int run_stapler(int argc, char **argv)
+static int run_part(int argc, char **argv, int fd, int (*part)(int master))
 {
 	struct stat st;
 
@@ -78,9 +79,9 @@ static int run_stapler(int argc, char **argv)
 		log_level = LOG_L_DEBUG;
 	else if (argc != 2)
 		return usage();
-	if (fstat(STAPLER_FD, &st) || !S_ISSOCK(st.st_mode))
+	if (fstat(fd, &st) || !S_ISSOCK(st.st_mode))
 		return usage();
-	return stapler_run(STAPLER_FD);
+	return part(fd);
 }
 
 int main(int argc, char **argv)
@@ -95,7 +96,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "--stapler"))
-		return run_stapler(argc, argv);
+		return run_part(argc, argv, STAPLER_FD, stapler_run);
+	if (argc > 1 && !strcmp(argv[1], "--proxy"))
+		return run_part(argc, argv, PROXY_FD, proxy_run);
 	while ((c = getopt(argc, argv, "c:tv")) != -1) {
 		if (c == 'c')
 			file = optarg;

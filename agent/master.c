@@ -140,6 +140,8 @@ static void print_metrics(void *arg, const char *argument, FILE *out)
 			g->config->routes[i].name,
 			route_registrations(g->routes[i]));
 	staples_print_metrics(g->staples, out);
+	if (g->proxies)
+		proxies_print(g->proxies, out);
 	reload_print_metrics(&m->reload, out);
 }
 
@@ -271,7 +273,9 @@ static int open_all(struct master *m, char *const *argv)
 	m->host.loop = loop_new();
 	m->host.metrics = metrics_pool_new();
 	upgrade_init(&m->upgrade, m->host.loop, &events, argv);
-	err = m->host.loop < 0 || !m->host.metrics ? -ENOMEM : open_signals(m);
+	m->host.proxy_metrics = proxy_metrics_new();
+	err = m->host.loop < 0 || !m->host.metrics || !m->host.proxy_metrics ?
+	      -ENOMEM : open_signals(m);
 	if (!err)
 		err = inherit_environ(&m->host.inherit);
 	if (err) {
@@ -312,6 +316,7 @@ static void fini(struct master *m)
 	close(m->signals.fd);
 	close(m->host.loop);
 	metrics_pool_free(m->host.metrics);
+	proxy_metrics_free(m->host.proxy_metrics);
 }
 
 /* Keys that were given to another master are that one's to change. */

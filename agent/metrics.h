@@ -75,6 +75,7 @@
 	X(STAPLE_STORE_FAILURES, "staple_store_failures_total", "") \
 	X(WORKER_RESTARTS, "worker_restarts_total", "") \
 	X(STAPLER_RESTARTS, "stapler_restarts_total", "") \
+	X(PROXY_RESTARTS, "proxy_restarts_total", "") \
 	X(ACCEPTED, "connections_accepted_total", NULL) /* one per worker */
 
 enum metric {

@@ -111,6 +111,11 @@ struct io_uring_sqe *ring_prepare(struct ring *ring, struct ring_op *op)
 	return sqe;
 }
 
+void ring_cancel(struct ring *ring, struct ring_op *op)
+{
+	io_uring_prep_cancel(ring_prepare(ring, NULL), op, 0);
+}
+
 int ring_wait(struct ring *ring, int64_t timeout_ms)
 {
 	struct __kernel_timespec ts = {
@@ -138,6 +143,7 @@ void ring_call_back(struct ring *ring)
 		struct ring_op *op = io_uring_cqe_get_data(cqe);
 
 		n++;
+		ring->more = cqe->flags & IORING_CQE_F_MORE;
 		if (op)
 			op->done(op, cqe->res);
 	}

@@ -6,6 +6,7 @@
 #define AGENT_RING_H
 
 #include <liburing.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,14 +16,20 @@
 /*
  * struct ring_op - an operation in flight
  * It lives, as do the buffers the operation names, until @done was called with
- * the result: 0 or more, or -errno, as the system call would have it.
+ * the result: 0 or more, or -errno, as the system call would have it. One with
+ * several results (multishot) lives until a call without the ring's @more.
  */
 struct ring_op {
 	void (*done)(struct ring_op *op, int result);
 };
 
+/*
+ * struct ring
+ * @more: for the time of a callback: its operation goes on, and calls again
+ */
 struct ring {
 	struct io_uring uring;
+	bool more;
 };
 
 /*
@@ -48,6 +55,12 @@ const char *ring_denied(int error);
  * with the next ring_wait().
  */
 struct io_uring_sqe *ring_prepare(struct ring *ring, struct ring_op *op);
+
+/*
+ * ring_cancel - have an operation end, which then says -ECANCELED
+ * Not by IORING_OP_POLL_REMOVE: a poll that is just being woken goes on.
+ */
+void ring_cancel(struct ring *ring, struct ring_op *op);
 
 /*
  * ring_wait - submit what was prepared, and wait until something is done

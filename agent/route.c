@@ -377,9 +377,36 @@ unsigned int route_registrations(const struct route *route)
 	return route->n_registrations;
 }
 
-const char *route_path(const struct route *route)
+const struct config_route *route_config(const struct route *route)
 {
-	return route->config->handoff;
+	return route->config;
+}
+
+bool route_is(const struct route *route, const struct config_route *config)
+{
+	const struct config_route *own = route->config;
+
+	if (own->handoff && config->handoff)
+		return !strcmp(own->handoff, config->handoff);
+	return !own->handoff && !config->handoff &&
+	       !strcmp(own->name, config->name);
+}
+
+int route_register(struct route *route, pid_t pid, uid_t uid, gid_t gid)
+{
+	struct registration *r;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, pair))
+		return -errno;
+	r = route_registration(route, pair[0]);
+	if (!r) {
+		close(pair[1]);
+		return -ENOMEM;
+	}
+	r->peer = (struct ucred){ pid, uid, gid };
+	return pair[1];
 }
 
 static struct local_access access_of(const struct config_route *config)
@@ -391,7 +418,7 @@ static struct local_access access_of(const struct config_route *config)
 void route_update(struct route *route, const struct config_route *config)
 {
 	struct local_access access = access_of(config);
-	int err = local_admit(config->handoff, &access);
+	int err = config->handoff ? local_admit(config->handoff, &access) : 0;
 
 	if (err)
 		log_warn("event=route_access route=%s error=\"%s: %s\"",
@@ -436,6 +463,9 @@ struct route *route_open(const struct config_route *config, int fd, int loop,
 	route->queues.route = route;
 	route->queues.config = config;
 	route->queues.events = events;
+	route->watch.fd = -1;
+	if (!config->handoff)
+		return route;
 	route->grace_until_ms = loop_now_ms() + GRACE_MS;
 	route->watch.fd = have_socket(config, fd, error, error_len);
 	if (route->watch.fd < 0) {
@@ -446,13 +476,21 @@ struct route *route_open(const struct config_route *config, int fd, int loop,
 	return route;
 }
 
+void route_deaf(struct route *route)
+{
+	if (route->watch.fd < 0)
+		return;
+	loop_remove(route->loop, &route->watch);
+	close(route->watch.fd);
+}
+
 void route_close(struct route *route)
 {
 	if (!route)
 		return;
-	unlink(route->config->handoff);
-	loop_remove(route->loop, &route->watch);
-	close(route->watch.fd);
+	if (route->config->handoff)
+		unlink(route->config->handoff);
+	route_deaf(route);
 	while (route->registrations) {
 		/* The consumer sees the end and looks for the next ktlsd. */
 		route->registrations->state = REG_HELLO;

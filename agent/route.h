@@ -35,7 +35,7 @@ struct route_events {
 };
 
 /*
- * route_open - listen for consumers
+ * route_open - listen for consumers, unless it is for a proxy
  * @fd:     a socket that listens at its path already, taken; or -1
  * @config: borrowed until route_update() or route_close()
  * Returns NULL with a sentence in @error.
@@ -49,11 +49,25 @@ struct route *route_open(const struct config_route *config, int fd, int loop,
  */
 void route_close(struct route *route);
 
-/* route_path - its configuration's handoff */
-const char *route_path(const struct route *route);
+/* route_config - what it goes by now */
+const struct config_route *route_config(const struct route *route);
+/*
+ * route_is - is it the route that @config means, and has its queue?
+ * The one at its path; or, of those for a proxy, which have none, the one of its
+ * name.
+ */
+bool route_is(const struct route *route, const struct config_route *config);
 
 /*
- * route_update - go by another configuration with the same path
+ * route_register - a consumer that does not connect, for master started it
+ * @pid, @uid, @gid: its
+ * Returns its end of a connection, which is as good as one to the path (CLOEXEC,
+ * not blocking): the caller's. Or -errno.
+ */
+int route_register(struct route *route, pid_t pid, uid_t uid, gid_t gid);
+
+/*
+ * route_update - go by another configuration that route_is()
  * Registrations and queues stay. Consumers that are registered were told the
  * old hold_timeout, and go by it. Logs what cannot be changed.
  */

@@ -36,6 +36,8 @@ struct route {
 
 /* route_registration - one more, in REG_HELLO, of a connection; takes @fd */
 struct registration *route_registration(struct route *route, int fd);
+/* route_deaf - stop listening for consumers, if it did */
+void route_deaf(struct route *route);
 /* route_choose - who sends where has changed */
 void route_choose(struct route *route);
 /* route_make_queue - one that nobody has yet; NULL: no descriptors, no memory */

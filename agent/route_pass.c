@@ -18,7 +18,8 @@ void route_pause(struct route *route)
 	struct registration *r;
 
 	route->paused = true;
-	loop_remove(route->loop, &route->watch);
+	if (route->watch.fd >= 0)
+		loop_remove(route->loop, &route->watch);
 	for (r = route->registrations; r; r = r->next)
 		loop_remove(route->loop, &r->watch);
 }
@@ -28,7 +29,8 @@ void route_resume(struct route *route)
 	struct registration *r;
 
 	route->paused = false;
-	loop_add(route->loop, &route->watch);
+	if (route->watch.fd >= 0)
+		loop_add(route->loop, &route->watch);
 	for (r = route->registrations; r; r = r->next)
 		loop_add(route->loop, &r->watch);
 }
@@ -42,16 +44,17 @@ static void have_queue(struct route *route)
 
 void route_give(struct route *route, uint32_t number, struct upgrade_writer *w)
 {
-	const char *path = route->config->handoff;
+	const struct config_route *config = route->config;
+	const char *name = config->handoff ? config->handoff : config->name;
 	const struct registration *r;
 	const struct route_queue *q;
 
 	have_queue(route);
 	upgrade_write(w, &(struct upgrade_record){
-		      .type = UPGRADE_ROUTE,
+		      .type = config->handoff ? UPGRADE_ROUTE : UPGRADE_PROXY,
 		      .number = number,
-		      .data_len = (uint32_t)strlen(path) },
-		      &route->watch.fd, path);
+		      .data_len = (uint32_t)strlen(name) },
+		      &route->watch.fd, name);
 	for (q = route->queues.first; q; q = q->next)
 		upgrade_write(w, &(struct upgrade_record){
 			      .type = UPGRADE_QUEUE },
@@ -73,8 +76,7 @@ void route_leave(struct route *route)
 	struct registration *r;
 	struct route_queue *q;
 
-	loop_remove(route->loop, &route->watch);
-	close(route->watch.fd);
+	route_deaf(route);
 	while ((r = route->registrations)) {
 		route->registrations = r->next;
 		loop_remove(route->loop, &r->watch);

@@ -12,6 +12,9 @@
 /* Headers as old as Linux 6.1 lack these. */
 #define ACCESS_TRUNCATE (1ULL << 14)	/* Landlock 3 */
 #define ACCESS_BIND_TCP (1ULL << 0)	/* 4 */
+#define ACCESS_CONNECT_TCP (1ULL << 1)
+#define RULE_NET_PORT 2
+#define SCOPE_ABSTRACT (1ULL << 0)	/* 6 */
 #define SCOPE_SIGNAL (1ULL << 1)	/* 6 */
 
 /* As in the newest header; kernels take the front part that they know. */
@@ -26,6 +29,7 @@ struct ruleset {
 	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | \
 	 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+#define READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 /* What the folder's files may have done to them. */
 #define STORE \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
@@ -111,10 +115,56 @@ static int restrict_self(int ruleset, const struct ruleset *rules, int dir)
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) ? -errno : 0;
 }
 
+static long version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0,
+		       LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+static int allow_ports(int ruleset, const uint16_t *ports, size_t n)
+{
+	/* As in newer headers. */
+	struct {
+		uint64_t access, port;
+	} rule = { .access = ACCESS_CONNECT_TCP };
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		rule.port = ports[i];
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT,
+			    &rule, 0))
+			return -errno;
+	}
+	return 0;
+}
+
+int sandbox_connects(const uint16_t *ports, size_t n)
+{
+	long abi = version();
+	struct ruleset rules = rules_for(abi);
+	int fd, err;
+
+	if (abi < 0)
+		return -errno;
+	rules.files |= READ;
+	if (rules.net)
+		rules.net |= ACCESS_CONNECT_TCP;
+	if (rules.scope)
+		rules.scope |= SCOPE_ABSTRACT;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules),
+			  0);
+	if (fd < 0)
+		return -errno;
+	err = rules.net ? allow_ports(fd, ports, n) : 0;
+	if (!err)
+		err = restrict_self(fd, &rules, -1);
+	close(fd);
+	return err;
+}
+
 int sandbox_enter(int dir)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
-			   LANDLOCK_CREATE_RULESET_VERSION);
+	long abi = version();
 	struct ruleset rules = rules_for(abi);
 	int fd, err;
 

@@ -3,6 +3,9 @@
 #ifndef AGENT_SANDBOX_H
 #define AGENT_SANDBOX_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /*
  * sandbox_limits - no core files, @files descriptors at most, no memory without
  * end, and little of it for each thread to come
@@ -21,5 +24,13 @@ int sandbox_limits(unsigned int files);
  * -errno.
  */
 int sandbox_enter(int dir);
+
+/*
+ * sandbox_connects - from now on no file is opened, made, changed or executed,
+ * no TCP port bound, none but @ports connected to, no abstract Unix socket, and
+ * nobody else sent a signal
+ * As sandbox_enter(). Unix sockets with a path can be connected to.
+ */
+int sandbox_connects(const uint16_t *ports, size_t n);
 
 #endif

@@ -11,7 +11,7 @@
 
 size_t upgrade_fds(uint32_t type)
 {
-	if (type == UPGRADE_STAPLE)
+	if (type == UPGRADE_STAPLE || type == UPGRADE_PROXY)
 		return 0;
 	return type == UPGRADE_QUEUE ? 2 : 1;
 }
@@ -60,6 +60,7 @@ static bool is_good(const struct upgrade_reader *r,
 		return is_address(record->data_len);
 	case UPGRADE_CONTROL:
 	case UPGRADE_ROUTE:
+	case UPGRADE_PROXY:
 		return is_path(data, record->data_len);
 	case UPGRADE_QUEUE:
 		return r->in_route && !record->data_len;
@@ -90,7 +91,8 @@ int upgrade_read(struct upgrade_reader *r, struct upgrade_record *record,
 	r->n_fds -= upgrade_fds(record->type);
 	if (record->type == UPGRADE_LISTENER || record->type == UPGRADE_CONTROL)
 		r->in_route = false;
-	else if (record->type == UPGRADE_ROUTE)
+	else if (record->type == UPGRADE_ROUTE ||
+		 record->type == UPGRADE_PROXY)
 		r->in_route = true;
 	return 1;
 }

@@ -24,6 +24,7 @@ enum upgrade_type {
 	UPGRADE_QUEUE,		/* of the last route: read end, write end */
 	UPGRADE_REGISTRATION,	/* of the last route: its connection */
 	UPGRADE_STAPLE,		/* data: the response; none: none is known */
+	UPGRADE_PROXY,		/* a proxy's route, no socket; data: its name */
 };
 
 /* enum upgrade_flag - of a listener, and of a staple: its certificate's */

@@ -202,9 +202,30 @@ static uint8_t put_addresses(struct writer *w, const struct ktls_info *info)
 	return FAMILY_TCP6;
 }
 
-ssize_t ktls_msg_encode(const struct ktls_info *info,
-			const struct ktls_msg_secrets *secrets, uint8_t *buf,
-			size_t size)
+/* Which TLVs a reader may have; NULL: all. */
+static bool may_have(const char *allowed, uint8_t type)
+{
+	return !allowed || strchr(allowed, type);
+}
+
+static void put_all(struct writer *w, const struct ktls_info *info,
+		    const struct ktls_msg_secrets *secrets, const char *allowed)
+{
+	if (may_have(allowed, TLV_ALPN))
+		put_bytes(w, TLV_ALPN, info->alpn);
+	if (may_have(allowed, TLV_AUTHORITY))
+		put_bytes(w, TLV_AUTHORITY, info->server_name);
+	if (may_have(allowed, TLV_UNIQUE_ID))
+		put_bytes(w, TLV_UNIQUE_ID, info->unique_id);
+	if (info->mode != KTLS_PLAIN && may_have(allowed, TLV_SSL))
+		put_ssl(w, info);
+	if (may_have(allowed, KTLS_TLV))
+		put_own(w, info, secrets);
+}
+
+static ssize_t encode(const struct ktls_info *info,
+		      const struct ktls_msg_secrets *secrets,
+		      const char *allowed, uint8_t *buf, size_t size)
 {
 	struct writer w = {
 		.buf = buf,
@@ -215,18 +236,29 @@ ssize_t ktls_msg_encode(const struct ktls_info *info,
 	put(&w, signature, sizeof(signature));
 	put(&w, head, sizeof(head));
 	head[1] = put_addresses(&w, info);
-	put_bytes(&w, TLV_ALPN, info->alpn);
-	put_bytes(&w, TLV_AUTHORITY, info->server_name);
-	put_bytes(&w, TLV_UNIQUE_ID, info->unique_id);
-	if (info->mode != KTLS_PLAIN)
-		put_ssl(&w, info);
-	put_own(&w, info, secrets);
+	put_all(&w, info, secrets, allowed);
 	if (w.full)
 		return -EMSGSIZE;
 	head[2] = (w.len - HEADER_LEN) >> 8;
 	head[3] = w.len - HEADER_LEN;
 	memcpy(buf + sizeof(signature), head, sizeof(head));
 	return w.len;
+}
+
+ssize_t ktls_msg_encode(const struct ktls_info *info,
+			const struct ktls_msg_secrets *secrets, uint8_t *buf,
+			size_t size)
+{
+	return encode(info, secrets, NULL, buf, size);
+}
+
+ssize_t ktls_msg_encode_public(const struct ktls_info *info, uint8_t *buf,
+			       size_t size)
+{
+	static const char allowed[] = {TLV_ALPN, TLV_AUTHORITY, TLV_UNIQUE_ID,
+				       TLV_SSL, '\0'};
+
+	return encode(info, NULL, allowed, buf, size);
 }
 
 static size_t be16(const uint8_t *p)

@@ -42,6 +42,14 @@ ssize_t ktls_msg_encode(const struct ktls_info *info,
 			size_t size);
 
 /*
+ * ktls_msg_encode_public - the same for a server that is no consumer
+ * Only TLVs of a list may leave: ALPN, AUTHORITY, UNIQUE_ID and SSL. Ours, with
+ * what only a consumer may know, is never among them.
+ */
+ssize_t ktls_msg_encode_public(const struct ktls_info *info, uint8_t *buf,
+			       size_t size);
+
+/*
  * ktls_msg_decode - read a message that arrived whole
  * @info, @secrets: their bytes point into @buf; empty where absent. @secrets
  *                  may be NULL

@@ -6,6 +6,7 @@
 #define EVERY_KEY \
 	"workers: 7\n" \
 	"user: www\n" \
+	"proxy_user: root\n" \
 	"ktls: require\n" \
 	"control: /run/c.sock\n" \
 	"handshake_timeout: 1500ms\n" \
@@ -98,6 +99,12 @@
 	"    hold_timeout: 1h\n" \
 	"  - {name: raw, handoff: raw, tls: passthrough}\n" \
 	"  - {name: ja4, handoff: ja4, tell: [ja4], rekey: true}\n" \
+	"  - name: legacy\n" \
+	"    proxy: [127.0.0.1:8080, \"[::1]:8081\", unix:s]\n" \
+	"    proxy_protocol: true\n" \
+	"    connect_timeout: 1500ms\n" \
+	"    max_fails: 3\n" \
+	"    fail_timeout: 2s\n" \
 	"ocsp:\n" \
 	"  timeout: 1500ms\n" \
 	"  min_interval: 1m\n" \

@@ -180,7 +180,7 @@ Test(agent_config, takes_EVERY_KEY_of_listeners_and_routes)
 	struct config_route *r = &c->routes[1];
 
 	cr_assert_eq(c->n_listeners, 2);
-	cr_assert_eq(c->n_routes, 4);
+	cr_assert_eq(c->n_routes, 5);
 	cr_expect_eq(l->route, 1);
 	cr_expect_eq(c->listeners[1].route, 0);
 	cr_assert_eq(l->alpn.len, 12);
@@ -205,6 +205,15 @@ Test(agent_config, takes_EVERY_KEY_of_listeners_and_routes)
 	cr_expect_not(c->routes[2].refuse);
 	cr_expect_eq(c->routes[2].tell, 0);
 	cr_expect_eq(c->routes[3].tell, CONFIG_TELL_JA4);
+	cr_expect_eq(c->routes[3].proxy.n, 0);
+	cr_expect_null(c->routes[4].handoff);
+	cr_expect_eq(c->routes[4].proxy.n, 3);
+	cr_expect_eq(c->routes[4].proxy.header, CONFIG_HEADER_V2);
+	cr_expect_eq(c->routes[4].proxy.connect_timeout_ms, 1500);
+	cr_expect_eq(c->routes[4].proxy.max_fails, 3);
+	cr_expect_eq(c->routes[4].proxy.fail_timeout_ms, 2000);
+	cr_expect_str_eq(c->proxy_user, "root");
+	cr_expect_eq(c->proxy_uid, 0);
 	config_free(c);
 }
 
@@ -233,11 +242,11 @@ Test(agent_config, remembers_where_each_item_stands)
 	struct config *c = case_good(EVERY_KEY);
 
 	cr_expect_eq(c->certs[0].mark.file, c->file);
-	cr_expect_eq(c->certs[0].mark.line, 29);
+	cr_expect_eq(c->certs[0].mark.line, 30);
 	cr_expect_eq(c->certs[0].mark.column, 5);
-	cr_expect_eq(c->listeners[1].mark.line, 74);
-	cr_expect_eq(c->routes[1].mark.line, 79);
-	cr_expect_eq(c->ocsp.responders[1].mark.line, 106);
+	cr_expect_eq(c->listeners[1].mark.line, 75);
+	cr_expect_eq(c->routes[1].mark.line, 80);
+	cr_expect_eq(c->ocsp.responders[1].mark.line, 113);
 	cr_expect_eq(c->ocsp.responders[1].mark.column, 7);
 	config_free(c);
 }

@@ -26,7 +26,8 @@ Test(agent_config_schema, suggests_the_key_that_was_meant)
 	CASE_ALL_BAD(cases);
 }
 
-#define KEYS "workers, user, stapler_user, ktls, state_dir, control, " \
+#define KEYS "workers, user, proxy_user, stapler_user, ktls, state_dir, " \
+	"control, " \
 	"handshake_timeout, drain_timeout, limits, tls, ticket_lifetime, " \
 	"ticket_keys, keylog, watch, certificates, routes, listeners, ocsp"
 
@@ -116,7 +117,7 @@ Test(agent_config_schema, names_every_key_that_is_missing)
 		  "listeners: [{tickets: 1}]\n",
 		  "etc/f:1:16: chain: expected this key here, found none\n"
 		  "etc/f:2:10: name: expected this key here, found none\n"
-		  "etc/f:2:10: handoff: expected this key here, found none\n"
+		  "etc/f:2:10: handoff: expected this key or proxy here, found none\n"
 		  "etc/f:3:13: bind: expected this key here, found none\n"
 		  "etc/f:3:13: route: expected this key or rules here, found "
 		  "none\n" },

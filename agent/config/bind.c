@@ -41,8 +41,8 @@ static int parse_host(const char *host, size_t len,
 	return inet_pton(addr->ss_family, start, bytes) == 1 ? 0 : -EINVAL;
 }
 
-static int parse_bind(const char *text, struct sockaddr_storage *addr,
-		      socklen_t *addr_len)
+int config_parse_address(const char *text, struct sockaddr_storage *addr,
+			 socklen_t *addr_len)
 {
 	const char *colon = strrchr(text, ':');
 	unsigned int port;
@@ -140,7 +140,7 @@ static void read_address(struct config_reader *r, const struct config_key *key,
 
 	if (!strncmp(text, UNIX, strlen(UNIX)) && text[strlen(UNIX)]) {
 		read_unix(r, key, node, text + strlen(UNIX), listener);
-	} else if (parse_bind(text, &listener->addr, &listener->addr_len)) {
+	} else if (config_parse_address(text, &listener->addr, &listener->addr_len)) {
 		listener->addr_len = 0;
 		config_expected(r, key, node, "%s", form);
 		return;

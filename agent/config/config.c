@@ -199,6 +199,15 @@ struct config *config_load(const char *path, FILE *errors)
 	return config;
 }
 
+static void free_proxy(struct config_proxy *proxy)
+{
+	size_t i;
+
+	for (i = 0; i < proxy->n; i++)
+		free(proxy->backends[i].text);
+	free(proxy->backends);
+}
+
 static void free_routes(struct config_route *routes, size_t n)
 {
 	size_t i;
@@ -206,6 +215,7 @@ static void free_routes(struct config_route *routes, size_t n)
 	for (i = 0; i < n; i++) {
 		free(routes[i].name);
 		free(routes[i].handoff);
+		free_proxy(&routes[i].proxy);
 		free(routes[i].allow_uids);
 	}
 	free(routes);
@@ -315,6 +325,7 @@ void config_free(struct config *config)
 	free(config->control);
 	free(config->state_dir);
 	free(config->stapler_user);
+	free(config->proxy_user);
 	free(config->user);
 	free(config->file);
 	free(config);

@@ -172,10 +172,29 @@ enum config_tell {
 	CONFIG_TELL_END_POINT = 4, CONFIG_TELL_JA4 = 8,
 };
 
+/* Servers that a proxy connects to, and how it takes to their failures. */
+enum config_header { CONFIG_HEADER_NONE, CONFIG_HEADER_V1, CONFIG_HEADER_V2 };
+struct config_backend {
+	char *text;		/* as written */
+	struct sockaddr_storage addr;	/* IPv4, IPv6 with a port, or Unix */
+	socklen_t addr_len;
+};
+
+struct config_proxy {
+	struct config_backend *backends;
+	size_t n;		/* 0: the route is none of a proxy */
+	enum config_header header;	/* that connections begin with */
+	unsigned int connect_timeout_ms;
+	unsigned int max_fails;	/* within fail_timeout; 0: never down */
+	unsigned int fail_timeout_ms;
+};
+#define CONFIG_MAX_BACKENDS 64	/* of a route */
+
 struct config_route {
 	struct config_mark mark;
 	char *name;
-	char *handoff;		/* fits sun_path with its NUL */
+	char *handoff;		/* fits sun_path with its NUL; NULL: a proxy's */
+	struct config_proxy proxy;
 	uid_t user;		/* of the socket file */
 	gid_t group;
 	mode_t mode;
@@ -229,6 +248,9 @@ struct config {
 	char *stapler_user;	/* likewise; but both -1 for a missing account, */
 	uid_t stapler_uid;	/* which is wrong only if a stapler is needed */
 	gid_t stapler_gid;
+	char *proxy_user;	/* NULL: the workers'; */
+	uid_t proxy_uid;	/* these two are right in any case */
+	gid_t proxy_gid;
 	enum config_ktls ktls;
 	char *state_dir;	/* may be missing */
 	char *control;		/* fits sun_path with its NUL */

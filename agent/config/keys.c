@@ -42,17 +42,33 @@ static int find_account(struct config_reader *r, const struct config_key *key,
 	return -EINVAL;
 }
 
-static CONFIG_READER(read_user)
+static void read_user(struct config_reader *r, const struct config_key *key,
+		      const yaml_node_t *node, char **user, uid_t *uid,
+		      gid_t *gid)
 {
-	struct config *config = item;
-
-	if (find_account(r, key, node, &config->user, &config->uid,
-			 &config->gid) == -ENOENT)
+	if (find_account(r, key, node, user, uid, gid) == -ENOENT)
 		config_error(r, &node->start_mark, key->name,
 			     "expected an account that exists, found %s: name "
 			     "another, or create it with useradd --system %s",
 			     config_found(node).text,
 			     (char *)node->data.scalar.value);
+}
+
+static CONFIG_READER(read_workers_user)
+{
+	struct config *config = item;
+
+	read_user(r, key, node, &config->user, &config->uid, &config->gid);
+	config->proxy_uid = config->uid;
+	config->proxy_gid = config->gid;
+}
+
+static CONFIG_READER(read_proxy_user)
+{
+	struct config *config = item;
+
+	read_user(r, key, node, &config->proxy_user, &config->proxy_uid,
+		  &config->proxy_gid);
 }
 
 /* Without it only what is to be fetched has a fault, and who knows that yet. */
@@ -102,7 +118,8 @@ static const struct config_table limits_table = {
 static const struct config_key file_keys[] = {
 	{ "workers", config_read_workers, FIELD(config, workers),
 	  .preset = "auto", .min = 1, .max = MAX_WORKERS },
-	{ "user", read_user, FIELD(config, user), .preset = "ktlsd" },
+	{ "user", read_workers_user, FIELD(config, user), .preset = "ktlsd" },
+	{ "proxy_user", read_proxy_user, FIELD(config, proxy_user) },
 	{ "stapler_user", read_stapler_user, FIELD(config, stapler_user),
 	  .preset = "ktlsd-ocsp" },
 	{ "ktls", config_read_word, FIELD(config, ktls),

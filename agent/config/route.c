@@ -124,6 +124,7 @@ static void finish_route(struct config_reader *r,
 		config_error(r, &config_value(m, "rekey")->start_mark, "rekey",
 			     "expected false, since tls is passthrough, found "
 			     "true");
+	config_finish_proxy(r, m, item);
 }
 
 /* A route's socket belongs to whoever started ktlsd, unless told otherwise. */
@@ -143,11 +144,27 @@ static const char *const tell_words[] = {
 	NULL
 };
 
+/* Those of enum config_header, and what is as good as the last. */
+static const char *const header_words[] = { "false", "v1", "v2", "true", NULL };
+
 static const struct config_key route_keys[] = {
 	{ "name", read_route_name, FIELD(config_route, name),
 	  .required = true },
-	{ "handoff", config_read_socket, FIELD(config_route, handoff),
-	  .required = true },
+	{ "handoff", config_read_socket, FIELD(config_route, handoff) },
+	{ "proxy", config_read_backends, FIELD(config_route, proxy),
+	  .min = 1, .max = CONFIG_MAX_BACKENDS },
+	{ "proxy_protocol", config_read_word,
+	  FIELD(config_route, proxy.header),
+	  .preset = "false", .words = header_words },
+	{ "connect_timeout", config_read_duration,
+	  FIELD(config_route, proxy.connect_timeout_ms),
+	  .preset = "3s", .min = 1, .max = 1 * HOUR },
+	{ "max_fails", config_read_number,
+	  FIELD(config_route, proxy.max_fails),
+	  .preset = "1", .min = 0, .max = 1000 },
+	{ "fail_timeout", config_read_duration,
+	  FIELD(config_route, proxy.fail_timeout_ms),
+	  .preset = "10s", .min = 1, .max = 1 * HOUR },
 	{ "user", config_read_uid, FIELD(config_route, user) },
 	{ "group", config_read_gid, FIELD(config_route, group) },
 	{ "mode", config_read_mode, FIELD(config_route, mode),

@@ -39,6 +39,8 @@ CONFIG_READER(config_read_certs);
 CONFIG_READER(config_read_cert_names);
 /* In config_tls.c */
 CONFIG_READER(config_read_version);	/* uint16_t, KTLS_TLS12, KTLS_TLS13 */
+/* In config_proxy.c: backends and n of struct config_proxy */
+CONFIG_READER(config_read_backends);
 /* In config_prefix.c */
 CONFIG_READER(config_read_prefixes);	/* struct config_prefixes */
 /* In config_url.c */
@@ -95,6 +97,12 @@ const char *config_text(struct config_reader *r, const struct config_key *key,
 /* config_parse_number - 0, -EINVAL: no decimal digits, -ERANGE: over @max */
 int config_parse_number(const char *text, size_t len, unsigned int max,
 			unsigned int *number);
+/*
+ * config_parse_address - "192.0.2.1:443", "[::1]:443", "*:443", which is
+ * "[::]:443"; 0 or -EINVAL
+ */
+int config_parse_address(const char *text, struct sockaddr_storage *addr,
+			 socklen_t *addr_len);
 /* config_parse_uid - of a number or account, for lists; 0 or -EINVAL */
 int config_parse_uid(struct config_reader *r, const struct config_key *key,
 		     const yaml_node_t *node, uid_t *uid);
@@ -107,6 +115,10 @@ int config_parse_word(struct config_reader *r, const struct config_key *key,
  */
 bool config_check_socket(struct config_reader *r, const struct config_key *key,
 			 const yaml_node_t *node, const char *path);
+/* config_finish_proxy - for the table of a route */
+void config_finish_proxy(struct config_reader *r,
+			 const struct config_mapping *m,
+			 struct config_route *route);
 /* config_has_protocol - is the scalar @name among them? */
 bool config_has_protocol(const struct config_alpn *alpn,
 			 const yaml_node_t *name);

@@ -201,7 +201,8 @@ trap 'exit 143' TERM
 # config [KEY=VALUE...] - print a configuration with one listener and route
 # "web". Keys: workers user ($WORKERS_USER, or nobody) stapler_user (nobody)
 # state_dir ($DIR/state) ktls
-# chain key staple ($PKI/good.der) issuer bind alpn tickets backlog handoff queue
+# chain key staple ($PKI/good.der) issuer bind alpn tickets backlog handoff or
+# proxy ("[127.0.0.1:1, ...]") queue
 # hold_timeout handshake_timeout drain_timeout; `cert=LINE` adds a line to the
 # certificate (cert='responder: http://127.0.0.1:80/'), `ocsp=LINE` one below
 # ocsp (ocsp='timeout: 1s'), `listener=LINE` one to the listener, `route=LINE` one
@@ -215,7 +216,7 @@ config() {
 	local hold_timeout=30s handshake_timeout=10s drain_timeout=5s
 	local user=${WORKERS_USER:-nobody} stapler_user=nobody certs=''
 	local listeners=''
-	local state_dir=$DIR/state
+	local state_dir=$DIR/state proxy='' to
 	local cert=() ocsp=() listener=() route=() top=() arg
 	for arg; do
 		case $arg in
@@ -227,6 +228,8 @@ config() {
 		*=*) printf -v "${arg%%=*}" %s "${arg#*=}" ;;
 		esac
 	done
+	to="handoff: $handoff"
+	[ -z "$proxy" ] || to="proxy: $proxy"
 	cat <<-END
 		workers: $workers
 		user: $user
@@ -248,7 +251,7 @@ config() {
 	cat <<-END
 		routes:
 		  - name: web
-		    handoff: $handoff
+		    $to
 		    queue: $queue
 		    hold_timeout: $hold_timeout
 	END

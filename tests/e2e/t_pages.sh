@@ -50,7 +50,7 @@ is "and says what holds without it" "$(awk '
 # ---- events ----------------------------------------------------------------
 
 events=$(grep -hoE 'event=[a-z_%]+' agent/*.c agent/*/*.c | sed s/event=// |
-	sed -E 's/^%s(_failed|_started|_died)$/worker\1\nstapler\1/')
+	sed -E 's/^%s(_failed|_started|_died)$/worker\1\nstapler\1\nproxy\1/')
 same "ktlsd(8) has each event" "$events" "$(part ktlsd.8 Log Metrics | items)"
 
 # ---- metrics ---------------------------------------------------------------
@@ -133,7 +133,8 @@ for file in "$DIR"/etc/example-*; do
 		-e '$a user: nobody\nstapler_user: nobody' "$file"
 	check "ktlsd.conf(5)'s ${file##*/} is right" "$B/ktlsd" -t -c "$file"
 done
-is "there are nine" "${file##*-}" 9
+examples=("$DIR"/etc/example-*)
+is "there are ten" ${#examples[@]} 10
 
 # ---- form ------------------------------------------------------------------
 
