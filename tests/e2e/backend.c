@@ -10,11 +10,12 @@
  *          SHA-256
  *   first  says "first", ends its direction, and then reads to the end
  *   reset  waits for something, answers with 1000 bytes, and makes a reset
- *   shut   closes at once, with what came unread
+ *   shut   closes once something has come, which it does not read
  *   stall  reads nothing, says nothing
  * and logs how it ended: event=over bytes=N sha=HEX how=clean|cut.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,9 +83,11 @@ static void one(const char *mode, int fd)
 		count(fd, false);
 	} else if (!strcmp(mode, "reset")) {
 		reset(fd);
+	} else if (!strcmp(mode, "shut")) {
+		poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1);
 	} else if (!strcmp(mode, "stall")) {
 		pause();
-	} else if (strcmp(mode, "shut")) {
+	} else {
 		die("no such mode: %s", mode);
 	}
 	fflush(stdout);

@@ -208,7 +208,8 @@ trap 'exit 143' TERM
 # ocsp (ocsp='timeout: 1s'), `listener=LINE` one to the listener, `route=LINE` one
 # to the route and `top=LINE` one at the top level, all repeatable; `certs=FILE`
 # takes the list of certificates, its items as they stand below `certificates:`,
-# from there instead, and `listeners=FILE` more listeners from there.
+# from there instead, and `listeners=FILE` more listeners from there, `routes=FILE`
+# more routes.
 config() {
 	local workers=2 ktls=prefer chain=$PKI/ec-chain.pem key=$PKI/ec.key
 	local staple=$PKI/good.der issuer='' bind=127.0.0.1:0 tickets=2
@@ -216,7 +217,7 @@ config() {
 	local hold_timeout=30s handshake_timeout=10s drain_timeout=5s
 	local user=${WORKERS_USER:-nobody} stapler_user=nobody certs=''
 	local listeners=''
-	local state_dir=$DIR/state proxy='' to
+	local state_dir=$DIR/state proxy='' routes='' to
 	local cert=() ocsp=() listener=() route=() top=() arg
 	for arg; do
 		case $arg in
@@ -256,6 +257,7 @@ config() {
 		    hold_timeout: $hold_timeout
 	END
 	[ ${#route[@]} -eq 0 ] || printf '    %s\n' "${route[@]}"
+	[ -z "$routes" ] || printf '%s\n' "$(<"$routes")"
 	echo 'certificates:'
 	if [ -n "$certs" ]; then
 		printf '%s\n' "$(<"$certs")"
