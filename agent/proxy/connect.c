@@ -4,9 +4,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "intake.h"
 #include "tunnel.h"
 
 /*
@@ -133,6 +135,19 @@ static int try(struct tunnel *t, unsigned int i)
 		       order->backend[i].addr_len) ? -errno : 0;
 }
 
+/* No descriptor for a socket: others will end. Until then no more are taken. */
+static void wait_for_room(struct tunnel *t, int err)
+{
+	struct proxy *p = t->in->proxy;
+
+	if (p->now_ms >= t->give_up_ms) {
+		tunnel_end(t, PROXY_RESOURCES, err);
+		return;
+	}
+	intake_pause(p, strerror(-err));
+	deadline_set(&p->retries, &t->deadline, p->now_ms);
+}
+
 void tunnel_connect(struct tunnel *t)
 {
 	struct proxy *p = t->in->proxy;
@@ -145,7 +160,7 @@ void tunnel_connect(struct tunnel *t)
 			break;
 		err = try(t, (unsigned int)i);
 		if (t->server < 0) {
-			tunnel_end(t, PROXY_RESOURCES, err);
+			wait_for_room(t, err);
 			return;
 		}
 		if (!err) {

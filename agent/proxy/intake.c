@@ -123,7 +123,7 @@ static void lost(struct intake *in)
 	leave(in);
 }
 
-static void pause_all(struct proxy *p, const char *why)
+void intake_pause(struct proxy *p, const char *why)
 {
 	if (!p->full && p->now_ms >= p->retry_ms + 10 * RETRY_MS)
 		log_warn("event=proxy_full connections=%u error=\"%s\" "
@@ -153,7 +153,7 @@ static int take_one(struct intake *in)
 	int err;
 
 	if (p->n_tunnels >= p->places) {
-		pause_all(p, "as many as descriptors allow");
+		intake_pause(p, "as many as descriptors allow");
 		return -EMFILE;
 	}
 	err = ktls_accept(in->queue, &client, &info,
@@ -161,7 +161,7 @@ static int take_one(struct intake *in)
 	if (!err)
 		begin(in, &client, &info);
 	else if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
-		pause_all(p, strerror(-err));
+		intake_pause(p, strerror(-err));
 	else if (err == -EPROTO || err == -ECONNABORTED)
 		log_warn("event=proxy_message route=%s error=\"%s\"",
 			 in->order.name, err == -EPROTO ?

@@ -18,6 +18,8 @@ void intake_fini(struct intake *in);
 void intake_watch(struct intake *in);
 /* intake_leave - take what waits now, and then no more */
 void intake_leave(struct intake *in);
+/* intake_pause - take none until one ends, or a while is over; logs @why */
+void intake_pause(struct proxy *p, const char *why);
 /* intake_resume - there is room again for a connection */
 void intake_resume(struct proxy *p);
 
