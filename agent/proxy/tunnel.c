@@ -12,6 +12,7 @@
 #include "agent/log.h"
 #include "header.h"
 #include "intake.h"
+#include "ktls/end.h"
 
 static struct ring *ring_of(struct tunnel *t)
 {
@@ -164,6 +165,10 @@ void tunnel_run(struct tunnel *t)
 		tunnel_end(t, PROXY_COUNTERS, 0);
 		return;
 	}
+	if (t->client_side.gone) {
+		tunnel_end(t, PROXY_CLIENT_CUT, -ECONNRESET);
+		return;
+	}
 	tend_half(t);
 	if (ret > 0)
 		tunnel_run_later(t);
@@ -224,6 +229,18 @@ static bool take_event(struct tunnel *t, struct side *side, int result)
 	return true;
 }
 
+/*
+ * A reset, or a relay that has cut its end off, says so even while nothing is
+ * read, because the server takes nothing.
+ */
+static bool is_cut(const struct tunnel *t, int result)
+{
+	if (t->client.mode == KTLS_RELAY)
+		return result & POLLRDHUP &&
+		       !ktls_ended_cleanly(t->client.fd);
+	return result & POLLERR;
+}
+
 static void on_client(struct ring_op *op, int result)
 {
 	struct tunnel *t = container_of(op, struct tunnel, client_side.op);
@@ -232,6 +249,7 @@ static void on_client(struct ring_op *op, int result)
 		return;
 	if (!t->client_side.armed)
 		watch(t, &t->client_side, t->client.fd, on_client);
+	t->client_side.gone |= is_cut(t, result);
 	tunnel_run(t);
 }
 

@@ -16,7 +16,7 @@ enum tunnel_state { TUNNEL_CONNECT, TUNNEL_OPEN, TUNNEL_ENDING };
 /*
  * struct side - one of the two sockets
  * @in, @out: reading or writing may get somewhere: the last try did
- * @gone:     a Unix socket's peer has closed it
+ * @gone:     the client was cut off; a Unix socket's server has closed it
  */
 struct side {
 	struct ring_op op;
