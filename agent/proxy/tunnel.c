@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "agent/log.h"
-#include "header.h"
+#include "intro.h"
 #include "intake.h"
 #include "ktls/end.h"
 
@@ -323,7 +323,7 @@ void tunnel_new(struct intake *in, const struct ktls_conn *client,
 	TAILQ_INSERT_TAIL(&p->tunnels, t, all_link);
 	p->n_tunnels++;
 	t->give_up_ms = p->now_ms + in->order.connect_ms;
-	n = header_make(in->order.header, info, &t->header);
+	n = intro_make(in->order.header, info, &t->header);
 	if (n < 0) {
 		tunnel_end(t, PROXY_RESOURCES, (int)n);
 		return;

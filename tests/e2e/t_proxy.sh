@@ -37,13 +37,14 @@ backend first -m first
 backend reset -m reset
 backend shut -m shut
 spawn unix "$TOOLS/backend" "unix:$DIR/unix.sock"
-for name in web count first reset shut unix; do
+backend stall -m stall
+for name in web count first reset shut stall unix; do
 	wait_for 20 holds "$DIR/$name.log" '^event=listening' ||
 		bail "$name did not start" "$(<"$DIR/$name.log")"
 done
 wait_for 20 holds "$DIR/web.log" '^event=serving'
 chmod 777 "$DIR/unix.sock"
-for name in count first reset shut; do
+for name in count first reset shut stall; do
 	route_to $name "${AT[$name]}"
 done
 route_to unix "unix:$DIR/unix.sock"
@@ -95,6 +96,31 @@ counted "what clients cut off is counted" \
 	'ktlsd_proxy_cut_total{route="count",reason="client"}' 1
 counted "and what servers do" \
 	'ktlsd_proxy_cut_total{route="reset",reason="backend"}' 1
+
+# ---- those that stall -----------------------------------------------------------
+
+held_client slow --get 8M --pause 100K
+slow=$SPAWNED
+paused_or_bail slow
+spawn stuck "$TOOLS/halves" -c "$PKI/ca.pem" 32M "127.0.0.1:$(port_of stall)"
+stuck=$SPAWNED
+stuck_is() {
+	metric_is 'ktlsd_proxy_connections{route="stall",backend="'"${AT[stall]}"'"}' $1
+}
+wait_for 20 stuck_is 1
+nap 1
+before=$(cpu_ms $(descendants "$KTLSD_PID"))
+nap 1
+between "a client and a server that stall cost no CPU" \
+	$(($(cpu_ms $(descendants "$KTLSD_PID")) - before)) 0 40
+if have_ktls; then
+	kill -KILL "$stuck"
+	check "a client that goes is noticed although its server stalls" \
+		wait_for 20 stuck_is 0
+fi
+release slow
+matches "who stalled can go on" "$(ends slow "$slow" 60)" \
+	'result=ok .*end=close_notify'
 
 # ---- the end of all ----------------------------------------------------------
 

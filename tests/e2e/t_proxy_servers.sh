@@ -37,7 +37,7 @@ gets() {
 GOOD='result=ok .*end=close_notify'
 # Written anew for each reload.
 conf() { # SERVERS [KEY=VALUE...]
-	config proxy="$1" bind="127.0.0.1:$PORT" workers=2 drain_timeout=20s \
+	config proxy="$1" bind="127.0.0.1:$PORT" workers=2 drain_timeout=6s \
 		handshake_timeout=5s route='fail_timeout: 1s' \
 		route='connect_timeout: 300ms' "${@:2}" >"$DIR/ktlsd.conf"
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "header.h"
+#include "intro.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -57,7 +57,7 @@ static ssize_t make_v1(const struct ktls_info *info, char *text)
 			from_port, to_port);
 }
 
-ssize_t header_make(enum proxy_header version, const struct ktls_info *info,
+ssize_t intro_make(enum proxy_header version, const struct ktls_info *info,
 		    uint8_t **header)
 {
 	uint8_t buf[KTLS_MSG_MAX];
