@@ -68,8 +68,10 @@ $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	@ar qcs $@ $^ # r would take files of one name for one
-$(B)/libktls.so: $(call obj,ktls/*.c)
-	@$(LINK) -shared -Wl,-soname,libktls.so.0 -o $@ $^ -lcrypto
+$(B)/libktls.so: $(call obj,ktls/*.c) ktls/libktls.map
+	@$(LINK) -shared -Wl,-soname,libktls.so.0 -Wl,-z,defs \
+		-Wl,--version-script=ktls/libktls.map -o $@ \
+		$(filter %.o,$^) -lcrypto
 # With a libcrypto of its own: the server may bring another one.
 $(B)/libktls-accept.so: $(call obj,ktls/preload/*.c) $(KTLS)
 	@echo "  LD    $@"
@@ -143,18 +145,23 @@ openssl: # the unit tests with newer ones, from Debian
 deps:
 	@tools/deps
 
+LIBKTLS = 0.1.0
 MAN = $(wildcard man/*.[1-8])
 DEST = $(DESTDIR)$(PREFIX)
 UNITS = $(DESTDIR)/lib/systemd/system
 install: all
-	install -d $(DEST)/sbin $(DEST)/bin $(DEST)/lib $(DEST)/include $(UNITS)
+	install -d $(DEST)/sbin $(DEST)/bin $(DEST)/lib/pkgconfig \
+		$(DEST)/include $(UNITS)
 	install -m 755 $(B)/ktlsd $(DEST)/sbin
 	install -m 755 $(TOOLS) $(DEST)/bin
 	install -m 644 $(KTLS) $(DEST)/lib
-	install -m 755 $(B)/libktls.so $(DEST)/lib/libktls.so.0
+	install -m 755 $(B)/libktls.so $(DEST)/lib/libktls.so.$(LIBKTLS)
+	ln -sf libktls.so.$(LIBKTLS) $(DEST)/lib/libktls.so.0
 	ln -sf libktls.so.0 $(DEST)/lib/libktls.so
 	install -m 755 $(B)/libktls-accept.so $(DEST)/lib
 	install -m 644 ktls/ktls.h $(DEST)/include
+	sed 's,@prefix@,$(PREFIX),; s,@version@,$(LIBKTLS),' \
+		ktls/libktls.pc >$(DEST)/lib/pkgconfig/libktls.pc
 	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
 		agent/ktlsd.service >$(UNITS)/ktlsd.service
 	install -m 644 agent/ktlsd.socket $(UNITS)

@@ -51,7 +51,7 @@ void client_free(struct client *c)
 	if (client_is_idle(c))
 		ktls_close(&c->conn);
 	else
-		close(c->conn.fd);
+		close(ktls_release(&c->conn));
 	free(c);
 }
 
@@ -59,6 +59,28 @@ static enum step wait_for(struct client *c, uint32_t events)
 {
 	c->wants = events;
 	return WAIT;
+}
+
+/* Nobody else knows of it: ktlsd has let go of the connection. */
+static void note_key_change(void)
+{
+	static bool said;
+
+	if (!said)
+		fprintf(stderr, "ktls-static: a client changed its key, and "
+				"its connection was ended: to follow that takes "
+				"rekey: true of the route, and Linux 6.14\n");
+	said = true;
+}
+
+/* What comes of receiving that brought nothing, or the end. */
+static enum step unread(struct client *c, ssize_t n)
+{
+	if (n == -EAGAIN)
+		return wait_for(c, EPOLLIN);
+	if (n == -EKEYEXPIRED)
+		note_key_change();
+	return n == -EINTR ? ON : OVER;
 }
 
 /* Appends to the head, which is large enough for all that is appended. */
@@ -295,7 +317,7 @@ static enum step on_request(struct client *c, int root)
 		c->phase = GOODBYE;
 		return ON;
 	}
-	return n == -EAGAIN ? wait_for(c, EPOLLIN) : OVER;
+	return unread(c, n);
 }
 
 /* Sends some of what is left. Returns bytes or -errno; 0: the file shrank. */
@@ -348,9 +370,7 @@ static enum step on_linger(struct client *c)
 {
 	const ssize_t n = ktls_recv(&c->conn, c->in, sizeof(c->in));
 
-	if (n == -EAGAIN)
-		return wait_for(c, EPOLLIN);
-	return n > 0 ? ON : OVER;
+	return n > 0 ? ON : unread(c, n);
 }
 
 static enum step step(struct client *c, int root, time_t now)

@@ -110,13 +110,13 @@ static void run(struct worker *w, struct client *c)
 		c->armed = c->wants;
 }
 
-static void start_client(struct worker *w, const struct ktls_conn *conn)
+static void start_client(struct worker *w, struct ktls_conn *conn)
 {
 	struct client *c = client_new(conn, now_s());
 	const int on = 1;
 
 	if (!c) {
-		close(conn->fd);
+		close(ktls_release(conn));
 		return;
 	}
 	/* Fails on a relay, which has no need of it. */

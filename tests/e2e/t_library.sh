@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# libktls as others use it: installed, found by pkg-config, shared and static.
+. "${0%/*}/tools.sh"
+host_only "the library is installed and linked with" || exit 0
+
+top=$E2E/../..
+root=$DIR/root
+check "it is installed" make -C "$top" -s install B="$B" DESTDIR="$root" \
+	PREFIX=/opt/ktls
+export PKG_CONFIG_PATH=$root/opt/ktls/lib/pkgconfig
+export PKG_CONFIG_SYSROOT_DIR=$root
+lib=$root/opt/ktls/lib
+
+# ---- what it exports --------------------------------------------------------
+
+exported=$(nm -D --defined-only "$lib/libktls.so" | awk '$2 != "A" { print $3 }')
+declared=$(sed -nE 's/^[a-z].*[ *](ktls_[a-z_]+)\(.*/\1/p' "$top/ktls/ktls.h" |
+	sort -u)
+is "it exports what its header declares, by version" \
+	"$(sed 's/@@LIBKTLS_0$//' <<<"$exported" | sort)" "$declared"
+is "all of one version" "$(grep -vc '@@LIBKTLS_0$' <<<"$exported")" 0
+matches "its name has its version" "$(readelf -d "$lib/libktls.so")" \
+	'SONAME.*\[libktls.so.0\]'
+is "its names are links to one file" "$(readlink "$lib/libktls.so" \
+	"$lib/libktls.so.0" | tr '\n' ' ')" 'libktls.so.0 libktls.so.0.1.0 '
+page=$(sed -nE 's/^\.Fn (ktls_[a-z_]+)( ".*|$)/\1/p' \
+	"$top/man/libktls.3" | sort -u)
+is "libktls(3) has each function" "$(comm -3 <(echo "$declared") \
+	<(echo "$page"))" ''
+
+# ---- programs of others -----------------------------------------------------
+
+awk '/^\.Ed/ { on = 0 } on { print } /^\.Bd/ { on = 1 }' \
+	<(sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "$top/man/libktls.3") |
+	sed 's/\\e/\\/g' >"$DIR/hello.c"
+cc=(cc -Wall -Wextra -Werror)
+read -ra flags < <(pkg-config --cflags --libs libktls)
+read -ra static < <(pkg-config --static --cflags --libs libktls)
+check "libktls(3)'s example is built" "${cc[@]}" -o "$DIR/hello" \
+	"$DIR/hello.c" "${flags[@]}"
+check "and without the shared library" "${cc[@]}" -o "$DIR/hello-static" \
+	"$DIR/hello.c" "${static[@]/-lktls/-l:libktls.a}"
+is "which it does not ask for" \
+	"$(readelf -d "$DIR/hello-static" | grep -c libktls)" 0
+cat >"$DIR/hello.cc" <<-END
+	#include <ktls.h>
+	int main()
+	{
+		ktls_conn c = {};
+		return ktls_rekey(&c, 0) != -95;
+	}
+END
+check "a program in C++ is built" c++ -Wall -Wextra -Werror -o "$DIR/cc" \
+	"$DIR/hello.cc" "${flags[@]}"
+export LD_LIBRARY_PATH=$lib
+check "and runs" "$DIR/cc"
+
+spawn hello "$DIR/hello" "$DIR/web.sock"
+hello=$SPAWNED
+up
+serves() {
+	wait_for 10 metric_is 'ktlsd_registrations{route="web"}' 1
+	batch <<<'hello --path /'
+	served "$1" hello
+	is "$1: it knows the cipher" "${BODY[hello]}" \
+		'hello, TLS_AES_128_GCM_SHA256'
+}
+serves "the example serves, though it was first"
+kill_ktlsd
+up
+serves "and with the next ktlsd"
+stop "$hello"
+wait_for 10 metric_is 'ktlsd_registrations{route="web"}' 0
+spawn static "$DIR/hello-static" "$DIR/web.sock"
+serves "the one without the shared library likewise"
