@@ -34,7 +34,7 @@ is "libktls(3) has each function" "$(comm -3 <(echo "$declared") \
 awk '/^\.Ed/ { on = 0 } on { print } /^\.Bd/ { on = 1 }' \
 	<(sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "$top/man/libktls.3") |
 	sed 's/\\e/\\/g' >"$DIR/hello.c"
-cc=(cc -Wall -Wextra -Werror)
+cc=(cc -Wall -Wextra -Werror ${SAN:+"-fsanitize=$SAN"})
 read -ra flags < <(pkg-config --cflags --libs libktls)
 read -ra static < <(pkg-config --static --cflags --libs libktls)
 check "libktls(3)'s example is built" "${cc[@]}" -o "$DIR/hello" \
@@ -51,7 +51,7 @@ cat >"$DIR/hello.cc" <<-END
 		return ktls_rekey(&c, 0) != -95;
 	}
 END
-check "a program in C++ is built" c++ -Wall -Wextra -Werror -o "$DIR/cc" \
+check "a program in C++ is built" "${cc[@]/#cc/c++}" -o "$DIR/cc" \
 	"$DIR/hello.cc" "${flags[@]}"
 export LD_LIBRARY_PATH=$lib
 check "and runs" "$DIR/cc"

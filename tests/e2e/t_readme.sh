@@ -60,7 +60,7 @@ cc=(gcc -Wall -Wextra -Werror ${SAN:+"-fsanitize=$SAN"})
 sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "${readme%/*}/man/handoff.7" |
 	sed -n '/^\.Bd/,$p' | sed -e '/^\./d' -e 's/\\e/\\/g' >"$DIR/server.c"
 check "the manual's server compiles" "${cc[@]}" -I"$root/usr/local/include" \
-	-o "$DIR/server" "$DIR/server.c" "$root/usr/local/lib/libktls.a"
+	-o "$DIR/server" "$DIR/server.c" "$root/usr/local/lib/libktls.a" -lcrypto
 spawn server "$DIR/server" "$DIR/run/web.sock"
 is "and serves" "$(fetch)" hello
 
