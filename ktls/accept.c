@@ -166,6 +166,9 @@ int ktls_accept_msg(struct msghdr *msg, ssize_t res, unsigned int hold_ms,
 		ktls_close_fds(&fds);
 		return -EINVAL;
 	}
+	/* With MSG_TRUNC it is how long the message was. */
+	if ((size_t)res > msg->msg_iov->iov_len)
+		res = msg->msg_iov->iov_len;
 	return judge(&fds, msg->msg_iov->iov_base, res, hold_ms, c, info,
 		     flags);
 }

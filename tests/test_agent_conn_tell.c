@@ -74,3 +74,13 @@ Test(conn_tell, tells_each_by_itself, .init = start, .fini = stop)
 	cr_expect_eq(info.end_point.len, 32);
 	cr_expect_eq(info.ja4.len, 0);
 }
+
+Test(conn_tell, keeps_nothing_of_it, .init = start, .fini = stop)
+{
+	struct ktls_info info = hand_off(CONFIG_TELL_EXPORTER);
+
+	cr_assert_eq(info.exporter.len, 32);
+	turn_for(20);
+	cr_expect_null(memmem(w.slab.buffers, CONN_BUFFER, info.exporter.data,
+			      32));
+}

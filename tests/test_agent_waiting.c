@@ -174,3 +174,40 @@ Test(waiting, takes_a_turn_only, .init = start)
 	cr_assert_leq(dropped, 2500);
 	cr_assert(waiting_move(from[0], to[1]));
 }
+
+/* In the program's own data; what has no name there is the end of it. */
+static bool is_in_data(const char *text)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from_at, to_at, last = 0;
+	bool found = false;
+	char line[512];
+
+	while (fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, " rw-p") ||
+		    sscanf(line, "%lx-%lx", &from_at, &to_at) != 2 ||
+		    (from_at != last && !strstr(line, "test_agent_waiting")))
+			continue;
+		last = to_at;
+		found |= memmem((void *)from_at, to_at - from_at, text,
+				strlen(text)) != NULL;
+	}
+	fclose(maps);
+	cr_assert(last);
+	return found;
+}
+
+/* Messages may hold secrets; what is moved or dropped is not to stay with us. */
+Test(waiting, keeps_no_message, .init = start)
+{
+	char name[] = "4711471147114711";
+
+	put(name, 5000);
+	cr_assert_eq(waiting_drop(from[0], 1000), 1);
+	cr_expect_not(is_in_data(name));
+	put(name, 0);
+	cr_expect_eq(waiting_drop(from[0], 1000), 0);
+	cr_expect_not(is_in_data(name));
+	cr_assert(waiting_move(from[0], to[1]));
+	cr_expect_not(is_in_data(name));
+}

@@ -73,6 +73,45 @@ Test(secrets, are_given_once)
 	duo_fini(&d);
 }
 
+/* Of those that KeyUpdate goes on from the first keys are made, too. */
+Test(secrets, of_tls13_are_lent_until_the_keys_are_taken)
+{
+	struct ktls_derive *derive = ktls_derive_new();
+	struct ocsp_bytes rx, tx;
+	struct ktls_keys keys;
+	struct ktls_dir dir;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	client_pair(&d, KTLS_TLS13, KTLS_AES_256_GCM);
+	duo_connect(&d);
+	cr_expect_eq(hs_secrets(d.hs, &rx, &tx), -EIO);
+	duo_done(&d);
+	cr_assert_eq(hs_secrets(d.hs, &rx, &tx), 0);
+	cr_assert_eq(rx.len, 48);
+	cr_assert_eq(ktls_derive_keys(derive, KTLS_AES_256_GCM, rx.data,
+				      rx.len, &dir), 0);
+	cr_assert_eq(hs_keys(d.hs, &keys), 0);
+	cr_expect_arr_eq(dir.key, keys.rx.key, sizeof(dir.key));
+	cr_expect_eq(hs_secrets(d.hs, &rx, &tx), -EIO);
+	cr_expect_eq(rx.data[0] | tx.data[0] | tx.data[47], 0);
+	duo_fini(&d);
+	ktls_derive_free(derive);
+}
+
+Test(secrets, tls12_has_none_to_lend)
+{
+	struct ocsp_bytes rx, tx;
+	struct duo d;
+
+	duo_init(&d, "P-256");
+	client_pair(&d, KTLS_TLS12, KTLS_AES_128_GCM);
+	duo_connect(&d);
+	duo_done(&d);
+	cr_expect_eq(hs_secrets(d.hs, &rx, &tx), -ENOTSUP);
+	duo_fini(&d);
+}
+
 Test(secrets, are_not_given_before_the_end)
 {
 	struct ktls_keys keys;

@@ -393,6 +393,60 @@ Test(kernel, loses_nothing_when_a_full_socket_is_shut_down)
 		fill_then_shut_down(chunk);
 }
 
+Test(kernel, sends_what_was_held_back_before_the_end, .fini = close_pair)
+{
+	struct ktls_conn other;
+	char buf[64];
+
+	for (int i = 0; i < 2; i++) {
+		open_pair(KTLS_TLS13, KTLS_AES_128_GCM, false);
+		other = (struct ktls_conn){ .fd = peer, .mode = KTLS_KERNEL };
+		cr_assert_eq(ktls_send(&ours, "held", 4, MSG_MORE), 4);
+		cr_expect_eq(recv(peer, buf, sizeof(buf), MSG_DONTWAIT), -1);
+		if (i)
+			ktls_close(&ours);
+		else
+			cr_expect_eq(ktls_shutdown(&ours), 0);
+		cr_expect_eq(ktls_recv(&other, buf, sizeof(buf)), 4);
+		cr_expect_eq(ktls_recv(&other, buf, sizeof(buf)), 0);
+		if (!i)
+			close_pair();
+	}
+}
+
+Test(kernel, judges_what_ones_own_reading_came_to, .fini = close_pair)
+{
+	struct ktls_conn other;
+	char buf[64];
+
+	open_pair(KTLS_TLS13, KTLS_AES_128_GCM, false);
+	other = (struct ktls_conn){ .fd = peer, .mode = KTLS_KERNEL };
+	cr_assert_eq(send_record(peer, 21, "\x01\x5a", 2), 2);
+	cr_assert_eq(send(peer, "data", 4, 0), 4);
+	cr_assert_eq(read(ours.fd, buf, sizeof(buf)), -1);
+	cr_expect_eq(ktls_recv_result(&ours, -errno), 1);
+	cr_expect_eq(read(ours.fd, buf, sizeof(buf)), 4);
+	cr_expect_eq(ktls_recv_result(&ours, 4), 1);
+	cr_expect_eq(ktls_shutdown(&other), 0);
+	cr_assert_eq(read(ours.fd, buf, sizeof(buf)), -1);
+	cr_expect_eq(ktls_recv_result(&ours, -errno), 0);
+	cr_expect(ours.got_close);
+}
+
+Test(kernel, gathers, .fini = close_pair)
+{
+	const struct iovec iov[] = { { "one, ", 5 }, { "two", 3 } };
+	char buf[64];
+
+	open_pair(KTLS_TLS13, KTLS_AES_128_GCM, false);
+	cr_expect_eq(ktls_writev(&ours, iov, 2), 8);
+	cr_expect_eq(recv(peer, buf, sizeof(buf), 0), 8);
+	cr_expect(!memcmp(buf, "one, two", 8));
+	cr_expect_eq(ktls_writev(&ours, iov, -1), -EINVAL);
+	cr_expect_eq(ktls_rekey(&ours, 0), -EOPNOTSUPP);
+	cr_expect_eq(ktls_flush(&ours), 0);
+}
+
 Test(kernel, sends_a_file_of_many_records, .fini = close_pair)
 {
 	enum { SIZE = 2 << 20 };

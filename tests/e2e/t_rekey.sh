@@ -95,3 +95,12 @@ talk gnutls 'Handshake was completed' '^- Rekey was' ^rekey^ ^rekey^ ^rekey^ |
 count "$out" '^- Rekey was completed'
 is "gnutls-cli changes keys 3 times" $COUNT 3
 check "and is served" holds "$out" '200 OK'
+
+[ $rekeys = kernel ] || exit 0
+stop "$CONSUMER"
+stop_ktlsd
+up
+consume
+s_client K
+check "without rekey no secrets are given, and a KeyUpdate is the end" \
+	holds "$DIR/s_client.out" 'lert internal error'

@@ -2,7 +2,10 @@
 /*
  * Any bytes as a message of a queue, which another consumer can have put there.
  */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <netinet/in.h>
 
@@ -42,7 +45,15 @@ static const struct ktls_info infos[] = {
 };
 #define INFOS (sizeof(infos) / sizeof(*infos))
 
-static struct blob seeds[INFOS];
+/* Of none, and of the last of these, whose keys may change. */
+static const struct ktls_msg_secrets secrets[] = {
+	{ BYTES(BYTES_32), BYTES("fedcba9876543210fedcba9876543210") },
+	{ BYTES(BYTES_32 "0123456789abcdef"),
+	  BYTES("0123456789abcdef" BYTES_32) },
+};
+#define SEEDS (INFOS + sizeof(secrets) / sizeof(*secrets))
+
+static struct blob seeds[SEEDS];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -50,9 +61,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	for (size_t i = 0; i < INFOS; i++) {
-		len = ktls_msg_encode(&infos[i], NULL, seeds[i].data,
-				      KTLS_MSG_MAX);
+	for (size_t i = 0; i < SEEDS; i++) {
+		len = ktls_msg_encode(
+			&infos[i < INFOS ? i : INFOS - 1],
+			i < INFOS ? NULL : &secrets[i - INFOS], seeds[i].data,
+			KTLS_MSG_MAX);
 		if (len < 0)
 			abort();
 		seeds[i].len = (size_t)len;
@@ -83,22 +96,78 @@ static unsigned int sum_all(const struct ktls_info *info)
 	       16 * sum(info->end_point) + 17 * sum(info->ja4);
 }
 
+/* One that is not a pair, or not the kernel's, is none. */
+static void check_secrets(const struct ktls_info *info,
+			  const struct ktls_msg_secrets *s)
+{
+	if (s->rx.len != s->tx.len ||
+	    (s->rx.len && (info->mode != KTLS_KERNEL ||
+			   (s->rx.len != 32 && s->rx.len != 48))))
+		abort();
+}
+
+static unsigned int sum_secrets(const struct ktls_msg_secrets *s)
+{
+	return sum(s->rx) + 2 * sum(s->tx);
+}
+
+/* A pipe's end with the message, and another one: what stays open of them? */
+static void accept_bytes(const uint8_t *data, size_t size)
+{
+	union {
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr head;
+	} control;
+	uint8_t copy[KTLS_MSG_MAX];
+	struct iovec iov = { copy, size };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf };
+	struct ktls_info info;
+	struct ktls_conn c;
+	int fds[2];
+
+	if (size > sizeof(copy) || pipe(fds))
+		return;
+	memcpy(copy, data, size);
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN((1 + size % 2) * sizeof(int));
+	memcpy(CMSG_DATA(&control.head), fds, sizeof(fds));
+	msg.msg_controllen = CMSG_SPACE((1 + size % 2) * sizeof(int));
+	if (!ktls_accept_msg(&msg, (ssize_t)size, 0, &c, &info, 0)) {
+		if (size % 2 || c.fd != fds[0])
+			abort();
+		close(ktls_release(&c));
+	}
+	if (fcntl(fds[0], F_GETFD) >= 0)
+		abort();
+	if (size % 2 && fcntl(fds[1], F_GETFD) >= 0)
+		abort();
+	if (size % 2 == 0)
+		close(fds[1]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct ktls_msg_secrets s, s_again;
 	struct ktls_info info, again;
 	uint8_t buf[KTLS_MSG_MAX];
 	ssize_t len;
 
-	if (ktls_msg_decode(&info, NULL, data, size))
+	accept_bytes(data, size);
+	if (ktls_msg_decode(&info, &s, data, size))
 		return 0;
+	check_secrets(&info, &s);
 	/* Of TLS nothing is said again where nobody can know it yet. */
 	if (info.mode == KTLS_PLAIN)
 		return 0;
 	/* What was understood can be said again, and means the same. */
-	len = ktls_msg_encode(&info, NULL, buf, sizeof(buf));
+	len = ktls_msg_encode(&info, &s, buf, sizeof(buf));
 	if (len < 0)
 		return 0;
-	if (ktls_msg_decode(&again, NULL, buf, (size_t)len) ||
+	if (ktls_msg_decode(&again, &s_again, buf, (size_t)len) ||
+	    sum_secrets(&s) != sum_secrets(&s_again) ||
 	    again.mode != info.mode || again.handoff_ns != info.handoff_ns ||
 	    (info.mode != KTLS_PLAIN && /* nothing is said of its TLS */
 	     (again.client_verified != info.client_verified ||
@@ -110,5 +179,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 			       unsigned int seed)
 {
-	return mutate_from(seeds, INFOS, data, size, max, seed);
+	return mutate_from(seeds, SEEDS, data, size, max, seed);
 }
