@@ -161,7 +161,7 @@ install: all
 	install -m 755 $(B)/libktls-accept.so $(DEST)/lib
 	install -m 644 ktls/ktls.h $(DEST)/include
 	sed 's,@prefix@,$(PREFIX),; s,@version@,$(LIBKTLS),' \
-		ktls/libktls.pc >$(DEST)/lib/pkgconfig/libktls.pc
+		ktls/libktls.pc.in >$(DEST)/lib/pkgconfig/libktls.pc
 	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
 		agent/ktlsd.service >$(UNITS)/ktlsd.service
 	install -m 644 agent/ktlsd.socket $(UNITS)

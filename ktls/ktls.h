@@ -168,8 +168,8 @@ ssize_t ktls_recv(struct ktls_conn *c, void *buf, size_t len);
  *       @c->fd, called rightly, without room for control messages
  * Where it was an alert or a KeyUpdate that stood in the way, takes it. Returns
  * 1: go on receiving; 0: clean end; -EAGAIN; or -errno as ktls_recv().
- * Who follows key changes receives until -EAGAIN after each event: of a KeyUpdate
- * behind data that was given, poll(2) says nothing. ktls_recv() sees to that.
+ * To be called for bytes as well where @c->rekey is not NULL: of a KeyUpdate
+ * right behind them, poll(2) might say nothing. ktls_recv() sees to that.
  */
 int ktls_recv_result(struct ktls_conn *c, int res);
 /*

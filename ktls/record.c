@@ -196,10 +196,33 @@ static int judge(struct ktls_conn *c, int res)
 	}
 }
 
+/*
+ * Behind data there may be a KeyUpdate that the kernel has decrypted, of which
+ * poll() says nothing.
+ */
+static void look_ahead(struct ktls_conn *c)
+{
+	uint8_t first;
+	int type, rc = 1;
+	const ssize_t n =
+		ktls_control_recv(c->fd, &first, sizeof(first), &type, MSG_PEEK);
+
+	if (n > 0 && type == KTLS_TYPE_HANDSHAKE)
+		rc = take_control(c);
+	else if (n < 0 && n != -EAGAIN && n != -EINTR)
+		rc = judge_kernel(c, n);
+	/* The data first; and the kernel says some things only once. */
+	if (rc < 0)
+		ktls_rekey_fail(c, rc);
+	ktls_rekey_answer(c);
+}
+
 int ktls_recv_result(struct ktls_conn *c, int res)
 {
 	int rc;
 
+	if (res > 0 && c->rekey)
+		look_ahead(c);
 	if (res > 0 || res == -EINTR)
 		return 1;
 	if (c->got_close)
@@ -232,7 +255,6 @@ static ssize_t read_on(struct ktls_conn *c, uint8_t *buf, size_t n, size_t len)
 	}
 	if (n < len && more < 0 && errno != EAGAIN) {
 		rc = judge(c, -errno);
-		/* The data first; and the kernel says some things only once. */
 		if (rc < 0 && rc != -EAGAIN && rc != -EINTR)
 			ktls_rekey_fail(c, rc);
 	}

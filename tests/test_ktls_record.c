@@ -210,3 +210,53 @@ Test(relayed, judges_a_truncation_likewise, .init = open_pair,
 	cr_expect_eq(ktls_recv_result(&conn, 0), -ECONNRESET);
 	cr_expect(!conn.got_close);
 }
+
+Test(relayed, loses_nothing_when_a_full_socket_is_shut_down, .init = open_pair,
+     .fini = close_pair)
+{
+	static char buf[65536];
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+	size_t sent = 0, got = 0;
+	ssize_t n;
+
+	fcntl(conn.fd, F_SETFL, O_NONBLOCK);
+	while ((n = ktls_send(&conn, buf, sizeof(buf), MSG_MORE)) > 0)
+		sent += n;
+	cr_assert_eq(n, -EAGAIN);
+	cr_expect_eq(ktls_shutdown(&conn), 0);
+	cr_expect(conn.sent_close);
+	while ((n = read(relay, buf, sizeof(buf))) > 0)
+		got += n;
+	cr_expect_eq(n, 0);
+	cr_expect_eq(got, sent);
+	/* Its name says that the end is a clean one. */
+	cr_assert_eq(getpeername(relay, (struct sockaddr *)&name, &len), 0);
+	cr_expect_gt(len, sizeof(sa_family_t));
+}
+
+Test(relayed, gathers_and_knows_no_keys, .init = open_pair, .fini = close_pair)
+{
+	const struct iovec iov[] = { { "one, ", 5 }, { "two", 3 } };
+	char buf[16];
+
+	cr_expect_eq(ktls_writev(&conn, iov, 2), 8);
+	cr_expect_eq(read(relay, buf, sizeof(buf)), 8);
+	cr_expect(!memcmp(buf, "one, two", 8));
+	cr_expect_eq(ktls_rekey(&conn, 0), -EOPNOTSUPP);
+	cr_expect_eq(ktls_flush(&conn), 0);
+	ktls_set_rekey(&conn, 1);
+	cr_expect_eq(ktls_send(&conn, "still", 5, 0), 5);
+}
+
+Test(relayed, gives_its_descriptor_away, .init = open_pair, .fini = close_pair)
+{
+	const int fd = conn.fd;
+	char byte;
+
+	cr_expect_eq(ktls_release(&conn), fd);
+	cr_expect_eq(conn.fd, -1);
+	cr_expect_eq(write(relay, "x", 1), 1);
+	cr_expect_eq(read(fd, &byte, 1), 1, "nothing was said or closed");
+	close(fd);
+}

@@ -55,7 +55,7 @@ if [ $rekeys = none ]; then
 	exit 0
 fi
 
-# A guest takes its time; there, libktls' own test has 64 MiB both ways.
+# A guest takes its time.
 size=64
 [ -z "${KTLSD_GUEST:-}" ] || size=16
 batch --timeout 60000 <<-END
