@@ -112,6 +112,8 @@ void ktls_registration_free(struct ktls_registration *reg);
  * For each forked child, first thing: one that keeps its copy of a registration
  * hides its parent's death from ktlsd. Closes this process's copies, frees @reg
  * and returns queue_fd, open and now the caller's. The parent stays registered.
+ * In the parent itself it ends the registration and leaves the queue, to be
+ * emptied: handoff(7), Coming and going.
  */
 int ktls_registration_detach(struct ktls_registration *reg);
 
