@@ -199,7 +199,11 @@ static void signal_workers(const struct server *s, int signal)
 			kill(s->workers[i].pid, signal);
 }
 
-/* Who is refused from the start has to change something. Returns 0 or 1. */
+/*
+ * Who is refused from the start has to change something; and a queue that was
+ * shut down is no queue any more: whoever started us is to do so again. Returns
+ * 0 or 1.
+ */
 static int step(struct server *s)
 {
 	const int rc = ktls_registration_step(s->reg);
@@ -222,7 +226,7 @@ static int step(struct server *s)
 		fprintf(stderr, "ktls-static: %s\n",
 			ktls_registration_error(s->reg));
 	s->registered |= !rc;
-	return rc && rc != -ENOTCONN && !s->registered;
+	return rc == -ESTALE || (rc && rc != -ENOTCONN && !s->registered);
 }
 
 /* Returns whether a signal to end has come. */

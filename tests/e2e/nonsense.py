@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""nonsense.py hello|queue PATH - what a hostile consumer may send
+"""nonsense.py hello|queue|crowd|shut PATH - what a hostile consumer may do
 
 hello: to a route's registration socket. Prints how often each status of an
        answer came (status=N times=N), hung_up for none.
 queue: registers, and writes messages that are not ktlsd's to the queue, which
        its siblings read; then sets options on it. Prints sent=N.
+crowd: connects 400 times and says nothing, then goes. Prints connected=N.
+shut:  registers, and shuts the queue down.
 """
 import array
 import collections
@@ -13,6 +15,7 @@ import os
 import socket
 import struct
 import sys
+import time
 
 MAGIC = b"ktlsd-q\0"
 HELLO = struct.pack("=8sH6x", MAGIC, 1)
@@ -116,4 +119,21 @@ def write_queue(path):
     print(f"sent={sent}")
 
 
-{"hello": say_hello, "queue": write_queue}[sys.argv[1]](sys.argv[2])
+def crowd(path):
+    there = []
+    for _ in range(400):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.setblocking(False)
+        try:
+            s.connect(path)
+            there.append(s)
+        except BlockingIOError:	# the backlog is full: it is busy with others
+            time.sleep(0.01)
+    print(f"connected={len(there)}")
+
+
+def shut(path):
+    register(path)[1].shutdown(socket.SHUT_RDWR)
+
+
+{"hello": say_hello, "queue": write_queue, "crowd": crowd, "shut": shut}[sys.argv[1]](sys.argv[2])
