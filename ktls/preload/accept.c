@@ -162,8 +162,11 @@ static bool is_passing(int rc)
 
 static int accept_one(struct entry *listener, int fd, int flags)
 {
-	/* ktls-run ends the server soon: until then, not in a busy loop. */
-	static const struct timespec pause = {.tv_nsec = 100000000};
+	/*
+	 * The queue is at its end, and so is the server, soon: ktls-run ends
+	 * it, or is doing so. Until then it is not to be busy with that.
+	 */
+	static const struct timespec pause = {.tv_nsec = 50000000};
 	int rc;
 
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) || listener->ended)
@@ -176,7 +179,7 @@ static int accept_one(struct entry *listener, int fd, int flags)
 	} while (is_passing(rc));
 	if (rc == -EPIPE) {
 		nanosleep(&pause, NULL);
-		rc = -ECONNABORTED;
+		rc = listener->nonblocking ? -EAGAIN : -EINVAL;
 	}
 	return rc;
 }

@@ -163,7 +163,7 @@ PRELOAD_EXPORT int dup3(int fd, int to, int flags)
 static int listener_fcntl(struct entry *e, int command, long arg)
 {
 	if (command == F_SETFL) {
-		e->nonblocking = arg & O_NONBLOCK;
+		preload_set_nonblocking(e, arg & O_NONBLOCK);
 		return 0;
 	}
 	return O_RDWR | (e->nonblocking ? O_NONBLOCK : 0);

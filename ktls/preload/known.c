@@ -63,7 +63,7 @@ static void add_queue(int fd, int i)
 		return;
 	e->listening = true;
 	e->bound = q->bound.any.sa_family;
-	e->nonblocking = real()->fcntl(fd, F_GETFL) & O_NONBLOCK;
+	e->nonblocking = q->nonblocking;
 	if (q->fd < 0)
 		q->fd = preload_own(fd);
 }

@@ -34,6 +34,12 @@ struct entry *preload_add_listener(int fd, int i, const union address *bound)
 	return e;
 }
 
+void preload_set_nonblocking(struct entry *e, bool on)
+{
+	e->nonblocking = on;
+	preload.queues[e->queue].nonblocking = on;
+}
+
 /* Without sin6_scope_id, as the kernel takes it: RFC 2133. */
 #define SIN6_MIN 24
 
@@ -142,7 +148,7 @@ static int put(int fd, int source, int i, const union address *bound, bool idle)
 		return -ENOBUFS;
 	}
 	e->bound = true;
-	e->nonblocking = flags & O_NONBLOCK;
+	preload_set_nonblocking(e, flags & O_NONBLOCK);
 	if (idle)
 		e->kind = ENTRY_IDLE;
 	else

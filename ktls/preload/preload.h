@@ -15,7 +15,8 @@
 
 /*
  * The environment's variable: "1 PIPE-INODE,FD" and then for each queue
- * " INODE,FD,PORT,HOLD_MS,ADDRESS"; the pipe gets a byte when we are there.
+ * " INODE,FD,PORT,HOLD_MS,NONBLOCKING,ADDRESS"; the pipe gets a byte when we are
+ * there.
  * ADDRESS is that which the server bound, a sockaddr in hexadecimal, or "-".
  */
 #define PRELOAD_ENV "KTLS_ACCEPT"
@@ -28,6 +29,7 @@
  * @given:   where ktls-run put it
  * @port:    for whose bind(2) it is, 0: the first one's
  * @bound:   what that was, family 0 when none was
+ * @nonblocking: as the server would have it; the queue itself never waits
  */
 struct preload_queue {
 	ino_t ino;
@@ -35,6 +37,7 @@ struct preload_queue {
 	_Atomic int port;
 	unsigned int hold_ms;
 	union address bound;
+	_Atomic bool nonblocking;
 };
 
 struct preload_state {
@@ -66,6 +69,7 @@ int preload_format(const struct preload_state *s, char *buf, size_t len);
 
 /* listen.c: makes @fd, which is queue @i, a listener. */
 struct entry *preload_add_listener(int fd, int i, const union address *bound);
+void preload_set_nonblocking(struct entry *e, bool on);
 /* accept.c: after a fork */
 void preload_accept_forked(void);
 /* linger.c: says close_notify as soon as there is room. Does not take @fd. */

@@ -281,7 +281,7 @@ PRELOAD_EXPORT int ioctl(int fd, unsigned long request, ...)
 	if (e && (e->kind == ENTRY_LISTENER || e->kind == ENTRY_IDLE) &&
 	    (request == FIONBIO || request == FIOASYNC)) {
 		if (request == FIONBIO)
-			e->nonblocking = *(int *)arg;
+			preload_set_nonblocking(e, *(int *)arg);
 		return 0;
 	}
 	return real()->ioctl(fd, request, arg);
