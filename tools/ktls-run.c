@@ -260,17 +260,22 @@ static int cannot_start(const struct runner *r, int rc, const char *error)
 			       RUN_REFUSED;
 }
 
-/* A server without the library might listen in plaintext: it must not live. */
+/*
+ * A server without the library might listen in plaintext: it must not live. One
+ * that has ended by itself has told why.
+ */
 static int check_library(struct runner *r, struct run_preload *p)
 {
 	const int rc = run_preload_wait(p);
 
 	if (!rc)
 		return 0;
-	/* Without a library that it could wait for, it may have ended. */
-	say("%s %s: killed", r->o.command[0],
-	    rc == -ETIMEDOUT ? "did not load the library within 5 s" :
-			       "ended, or went on without the library");
+	if (rc == -ECHILD && waitpid(r->main, &r->status, 0) == r->main) {
+		r->main = 0;
+		say("%s ended before the library was loaded", r->o.command[0]);
+		return exit_status(r) ?: RUN_REFUSED;
+	}
+	say("%s did not load the library within 5 s: killed", r->o.command[0]);
 	kill(r->main, SIGKILL);
 	return RUN_REFUSED;
 }

@@ -50,17 +50,18 @@ static int take_address(const char **text, union address *to)
 
 static int take_queue(const char **text, struct preload_queue *q)
 {
-	unsigned long ino, fd, port, hold, nonblocking;
+	unsigned long ino, fd, own, port, hold, nonblocking;
 
 	if (!take_number(text, ',', -1UL, &ino) ||
 	    !take_number(text, ',', TABLE_FDS - 1, &fd) ||
+	    !take_number(text, ',', TABLE_FDS - 1, &own) ||
 	    !take_number(text, ',', 65535, &port) ||
 	    !take_number(text, ',', UINT32_MAX, &hold) ||
 	    !take_number(text, ',', 1, &nonblocking) ||
 	    take_address(text, &q->bound))
 		return -EINVAL;
 	q->ino = ino;
-	q->fd = -1;
+	q->fd = own ? (int)own : -1;
 	q->given = fd;
 	q->port = port;
 	q->hold_ms = hold;
@@ -115,9 +116,11 @@ int preload_format(const struct preload_state *s, char *buf, size_t len)
 		const struct preload_queue *q = &s->queues[i];
 
 		put_address(&q->bound, address);
-		used += snprintf(buf + used, len - used, " %lu,%d,%d,%u,%d,%s",
-				 (unsigned long)q->ino, q->given, q->port,
-				 q->hold_ms, q->nonblocking, address);
+		used += snprintf(buf + used, len - used,
+				 " %lu,%d,%d,%d,%u,%d,%s",
+				 (unsigned long)q->ino, q->given,
+				 q->fd < 0 ? 0 : q->fd, q->port, q->hold_ms,
+				 q->nonblocking, address);
 	}
 	return used < len ? 0 : -E2BIG;
 }

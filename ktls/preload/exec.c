@@ -116,9 +116,9 @@ PRELOAD_EXPORT int execve(const char *path, char *const *argv, char *const *env)
 	if (!env)
 		env = none;
 	ours = alloca((count(env) + 3) * sizeof(*ours));
+	own = preload_ours() && !preload_is_child;
 	preload_format(&preload, accept + sizeof(PRELOAD_ENV), PRELOAD_ENV_MAX);
 	with_ours(env, accept, load, sizeof(load), ours);
-	own = preload_ours() && !preload_is_child;
 	if (own)
 		keep_own(true);
 	real()->execve(path, argv, (char *const *)ours);

@@ -95,6 +95,8 @@ __attribute__((constructor)) static void begin(void)
 		_exit(EXIT_SYSTEM);
 	}
 	preload_pid = getpid();
+	for (int i = 0; i < preload.n; i++)
+		preload_take_own(&preload.queues[i]);
 	look_at_all();
 	report();
 }

@@ -91,6 +91,22 @@ static void add_conn(int fd, const struct stat *st)
 	table_set(fd, e);
 }
 
+void preload_take_own(struct preload_queue *q)
+{
+	const int fd = q->fd;
+	struct entry *e = NULL;
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && st.st_ino == q->ino &&
+	    queue_of(fd, st.st_ino) >= 0)
+		e = table_new(ENTRY_OWN);
+	q->fd = e ? fd : -1;
+	if (!e)
+		return;
+	real()->fcntl(fd, F_SETFD, FD_CLOEXEC);
+	table_set(fd, e);
+}
+
 void preload_recognise(int fd)
 {
 	struct stat st;

@@ -11,6 +11,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #include "real.h"
 
@@ -84,6 +85,14 @@ static int queue_for(int port)
 	return -1;
 }
 
+/* What never becomes readable. */
+static int new_idle(void)
+{
+	const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* Makes what stands for queue @i in the other family idle. */
 static int idle_others(int i, int family)
 {
@@ -94,9 +103,9 @@ static int idle_others(int i, int family)
 		if (!e || e->kind == ENTRY_IDLE || e->queue != i ||
 		    e->local.any.sa_family == family || !e->bound)
 			continue;
-		idle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		idle = new_idle();
 		if (idle < 0)
-			return -errno;
+			return idle;
 		real()->dup3(idle, fd,
 			     real()->fcntl(fd, F_GETFD) & FD_CLOEXEC ?
 				     O_CLOEXEC :
@@ -129,7 +138,7 @@ static int source_for(int i, int family, bool idle)
 	int rc = 0;
 
 	if (idle)
-		return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		return new_idle();
 	if (family == AF_INET6)
 		rc = idle_others(i, family);
 	return rc ? rc :
@@ -156,6 +165,15 @@ static int put(int fd, int source, int i, const union address *bound, bool idle)
 	return 0;
 }
 
+/* Ours may have been closed behind our back, and the number be another's. */
+static bool has_queue(const struct preload_queue *q)
+{
+	struct stat st;
+
+	return q->fd >= 0 && !fstat(q->fd, &st) && S_ISSOCK(st.st_mode) &&
+	       st.st_ino == q->ino;
+}
+
 static int take_place(int fd, int i, const struct sockaddr *a, socklen_t len)
 {
 	const struct preload_queue *q = &preload.queues[i];
@@ -164,7 +182,7 @@ static int take_place(int fd, int i, const struct sockaddr *a, socklen_t len)
 	struct entry *given;
 	int source, rc;
 
-	if (q->fd < 0) {
+	if (!has_queue(q)) {
 		preload_say("port %d: the queue at descriptor %d was closed, "
 			    "nothing listens",
 			    q->port, q->given);

@@ -15,8 +15,8 @@
 
 /*
  * The environment's variable: "1 PIPE-INODE,FD" and then for each queue
- * " INODE,FD,PORT,HOLD_MS,NONBLOCKING,ADDRESS"; the pipe gets a byte when we are
- * there.
+ * " INODE,FD,OWN,PORT,HOLD_MS,NONBLOCKING,ADDRESS"; the pipe gets a byte when we
+ * are there. OWN is our own descriptor, 0 where none was left by who executed us.
  * ADDRESS is that which the server bound, a sockaddr in hexadecimal, or "-".
  */
 #define PRELOAD_ENV "KTLS_ACCEPT"
@@ -81,6 +81,8 @@ void preload_forget(int fd);
 bool preload_is_same(const struct entry *e, int fd);
 /* known.c: what @fd is, that came from elsewhere */
 void preload_recognise(int fd);
+/* Takes the own descriptor that who executed us has left, if it is there. */
+void preload_take_own(struct preload_queue *q);
 /* An own descriptor of @fd's file. -errno. */
 int preload_own(int fd);
 

@@ -139,9 +139,10 @@ static int check_file(const struct check *c, int fd, const char *path,
 
 	if (rc)
 		return rc;
-	if (n >= (ssize_t)sizeof(head.elf) &&
-	    !memcmp(head.text, ELFMAG, SELFMAG))
-		return check_elf(c, fd, path, &head.elf);
+	if (!memcmp(head.text, ELFMAG, SELFMAG))
+		return n < (ssize_t)sizeof(head.elf) ?
+			       refuse(c, "%s is cut short", path) :
+			       check_elf(c, fd, path, &head.elf);
 	if (!memcmp(head.text, "#!", 2))
 		return check_script(c, head.text, depth);
 	/* execvp(3) gives it to the shell. */

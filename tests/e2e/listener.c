@@ -96,7 +96,8 @@ static int bind_to(int family, int port)
 	return fd;
 }
 
-static void say_listening(int fd)
+/* With FD there may be a connection already. */
+static void say_listening(int fd, bool found)
 {
 	const int flags = fcntl(fd, F_GETFL);
 
@@ -109,8 +110,9 @@ static void say_listening(int fd)
 	       option(fd, SOL_SOCKET, SO_ACCEPTCONN), name_of(fd, getsockname),
 	       !(flags & O_NONBLOCK), !(fcntl(fd, F_GETFL) & O_NONBLOCK));
 	errno = 0;
-	printf(" accept=%d", accept(fd, NULL, NULL));
-	printf(" error=%s\n", errno == EAGAIN ? "EAGAIN" : strerror(errno));
+	if (!found)
+		printf(" accept=%d", accept(fd, NULL, NULL));
+	printf(" again=%d\n", errno == EAGAIN);
 	fcntl(fd, F_SETFL, flags);
 }
 
@@ -406,7 +408,7 @@ int main(int argc, char **argv)
 	listening = argc > 2 + v6 ?
 			    atoi(args[2]) :
 			    bind_to(v6 ? AF_INET6 : AF_INET, atoi(args[1]));
-	say_listening(listening);
+	say_listening(listening, argc > 2 + v6);
 	for (;;) {
 		len = sizeof(from);
 		fd = accept(listening, (struct sockaddr *)&from, &len);

@@ -16,7 +16,7 @@ logged() { # NAME REGEX
 run_server "$LISTENER" "$FRONT"
 logged "it looks like a TCP socket that listens" "^event=listening fd=[0-9]* \
 type=1 domain=2 protocol=6 acceptconn=1 name=127.0.0.1/$FRONT blocks=1,0 \
-accept=-1 error=EAGAIN\$"
+accept=-1 again=1\$"
 batch <<END
 read --path /read --close
 recv --path /recv --close
@@ -76,8 +76,7 @@ served "a child's shutdown(2) of the listening socket harms nobody" deaf
 served "nor does closing all that one does not know" range
 served "it executes itself" exec
 logged "and finds its listening socket again" "^event=listening fd=[0-9]* \
-type=1 domain=2 protocol=6 acceptconn=1 name=127.0.0.1/$FRONT blocks=1,0 \
-accept=-1 error=EAGAIN\$"
+type=1 domain=2 protocol=6 acceptconn=1 name=127.0.0.1/$FRONT blocks=1,0 again=0\$"
 is "twice in all" "$(grep -c ^event=listening "$log")" 2
 matches "it serves then" "${BODY[after]:-}" '^type=1 domain=2 '
 
@@ -119,3 +118,4 @@ logged "so it is refused, with the line to add" \
 	"^ktls-run: client ::1 refused: .* listen on \[::\]:$FRONT as well"
 matches "others are served" "$(client --path /info)" 'peer=127.0.0.1/'
 stop "$SERVER"
+exit 0

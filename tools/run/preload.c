@@ -59,6 +59,7 @@ static int describe(struct run_preload *p, const struct run_options *o,
 			continue;
 		s.queues[s.n++] = (struct preload_queue){
 			.ino = inode(queue_fds[i]),
+			.fd = -1,
 			.given = o->queues[i].fd,
 			.port = o->queues[i].port,
 			.hold_ms = hold_ms[i],
