@@ -87,6 +87,8 @@ $(filter $(B)/tests/test_static_%,$(TESTS)): $(call obj,tools/static/*.c)
 $(filter $(B)/tests/test_run_%,$(TESTS)): $(call obj,tools/run/*.c) \
 	$(RUN_KTLS)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
+$(filter $(B)/tests/test_preload_%,$(TESTS)): $(RUN_KTLS) \
+	$(B)/ktls/preload/address.o $(B)/ktls/preload/table.o
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
 $(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(call obj,tests/e2e/tool/*.c) $(KTLS)
