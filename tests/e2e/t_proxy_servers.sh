@@ -15,6 +15,10 @@ backend() { # NAME [-m MODE] - at AT[NAME]
 	wait_for 10 holds "$DIR/$name.log" '^event=listening' ||
 		bail "$name did not start" "$(<"$DIR/$name.log")"
 }
+kill_backend() {
+	kill -KILL ${PID[$1]} $(descendants ${PID[$1]})
+	wait ${PID[$1]} 2>/dev/null
+}
 ctl() {
 	"$B/ktlsctl" -s "$DIR/control.sock" "$@"
 }
@@ -58,16 +62,42 @@ is "and the other, too" "$(has "${AT[b]}")" 20
 release forty
 matches "all of them go on" "$(ends forty "$forty")" '^ok=40 failed=0 '
 
+# ---- thousands that are idle ------------------------------------------------------
+
+# kept PID... - bytes of their own
+kept() {
+	local pid key value sum=0
+	for pid; do
+		while read -r key value _; do
+			[[ $key != Private_* ]] || sum=$((sum + value * 1024))
+		done <"/proc/$pid/smaps_rollup"
+	done
+	echo $sum
+}
+before=$(kept $(proxies))
+held_swarm idle -n 5000 -k
+idle=$SPAWNED
+paused_or_bail idle
+is "5000 connections are open" "$(has "${AT[a]}")+$(has "${AT[b]}")" 2500+2500
+each=$((($(kept $(proxies)) - before) / 5000))
+echo "# $each bytes of user space for each"
+between "an idle one has less than 2 KiB of user space" $each 0 2047
+before=$(cpu_ms $(proxies))
+nap 1
+between "and costs no CPU" $(($(cpu_ms $(proxies)) - before)) 0 20
+release idle
+matches "all of them go on" "$(ends idle "$idle" 60)" '^ok=5000 failed=0 '
+
 # ---- one that is dead ----------------------------------------------------------
 
-kill -KILL ${PID[a]} $(descendants ${PID[a]})
+kill_backend a
 matches "while one is dead, all is served" "$(swarm -n 50 -j 4)" \
 	'^ok=50 failed=0 lost=0 '
 check "it is known to be down" up_is "${AT[a]}" 0
 wait_for 5 holds "$KTLSD_LOG" 'event=backend_down'
 count "$KTLSD_LOG" "event=backend_down route=web backend=\"${AT[a]}\""
 is "which is logged once" $COUNT 1
-kill -KILL ${PID[b]} $(descendants ${PID[b]})
+kill_backend b
 out=$("$TOOLS/halves" -c "$PKI/ca.pem" 10 "127.0.0.1:$PORT")
 matches "without any the client is cut off" "$out" '^end=cut'
 between "and counted" \
