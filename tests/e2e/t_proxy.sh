@@ -109,10 +109,10 @@ stuck_is() {
 }
 wait_for 20 stuck_is 1
 nap 1
-before=$(cpu_ms $(descendants "$KTLSD_PID"))
+before=$(cpu_ms $(proxy_pids))
 nap 1
 between "a client and a server that stall cost no CPU" \
-	$(($(cpu_ms $(descendants "$KTLSD_PID")) - before)) 0 40
+	$(($(cpu_ms $(proxy_pids)) - before)) 0 40
 if have_ktls; then
 	kill -KILL "$stuck"
 	check "a client that goes is noticed although its server stalls" \

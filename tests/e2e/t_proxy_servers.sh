@@ -22,13 +22,6 @@ kill_backend() {
 ctl() {
 	"$B/ktlsctl" -s "$DIR/control.sock" "$@"
 }
-proxies() { # the pids
-	local child args
-	for child in $(descendants "$KTLSD_PID"); do
-		mapfile -d '' args <"/proc/$child/cmdline"
-		[ "${args[1]-}" != --proxy ] || echo "$child"
-	done
-}
 up_is() { # BACKEND 0|1 - for wait_for
 	metric_is "ktlsd_proxy_backend_up{route=\"web\",backend=\"$1\"}" "$2"
 }
@@ -74,17 +67,17 @@ kept() {
 	done
 	echo $sum
 }
-before=$(kept $(proxies))
+before=$(kept $(proxy_pids))
 held_swarm idle -n 5000 -k
 idle=$SPAWNED
 paused_or_bail idle
 is "5000 connections are open" "$(has "${AT[a]}")+$(has "${AT[b]}")" 2500+2500
-each=$((($(kept $(proxies)) - before) / 5000))
+each=$((($(kept $(proxy_pids)) - before) / 5000))
 echo "# $each bytes of user space for each"
 between "an idle one has less than 2 KiB of user space" $each 0 2047
-before=$(cpu_ms $(proxies))
+before=$(cpu_ms $(proxy_pids))
 nap 1
-between "and costs no CPU" $(($(cpu_ms $(proxies)) - before)) 0 20
+between "and costs no CPU" $(($(cpu_ms $(proxy_pids)) - before)) 0 20
 release idle
 matches "all of them go on" "$(ends idle "$idle" 60)" '^ok=5000 failed=0 '
 
@@ -152,10 +145,10 @@ for i in 1 2 3; do
 	stuck+=($SPAWNED)
 done
 nap 1
-before=$(cpu_ms $(proxies))
+before=$(cpu_ms $(proxy_pids))
 nap 1
 between "a client and a server that stall cost no CPU" \
-	$(($(cpu_ms $(proxies)) - before)) 0 30
+	$(($(cpu_ms $(proxy_pids)) - before)) 0 30
 kill "${stuck[@]}"
 
 # ---- reload, and what it does not cut ----------------------------------------------
@@ -171,9 +164,9 @@ matches "who was there before goes on" "$(ends slow "$slow" 60)" "$GOOD"
 
 # ---- kill ---------------------------------------------------------------------------
 
-wait_for 25 eval '[ $(proxies | wc -l) = 2 ]'
-is "the earlier proxies end" "$(proxies | wc -l)" 2
-victims=$(proxies)
+wait_for 25 eval '[ $(proxy_pids | wc -w) = 2 ]'
+is "the earlier proxies end" "$(proxy_pids | wc -w)" 2
+victims=$(proxy_pids)
 kill -STOP $victims
 spawn waiting "$TOOLS/swarm" -n 20 -j 20 "127.0.0.1:$PORT"
 waiting=$SPAWNED
@@ -186,7 +179,7 @@ matches "and new ones serve" "$(gets)" "$GOOD"
 
 # ---- few descriptors -----------------------------------------------------------------
 
-for pid in $(proxies); do
+for pid in $(proxy_pids); do
 	limit_nofile "$pid" 40 2>/dev/null
 done
 matches "with few descriptors some wait, and all are served" \

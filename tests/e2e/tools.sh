@@ -174,26 +174,31 @@ in_ktls() {
 		grep -c 'tcp-ulp-tls.* rxconf: sw txconf: sw'
 }
 
-# is_stapler PID - does it run with --stapler?
-is_stapler() {
+# part_of PID - sets PART: --stapler, --proxy, or empty: it is a worker
+part_of() {
 	local args=()
 	{ mapfile -d '' args <"/proc/$1/cmdline"; } 2>/dev/null
-	[ "${args[1]-}" = --stapler ]
+	PART=${args[1]-}
+	[[ $PART == --stapler || $PART == --proxy ]] || PART=
 }
 
-# worker_pids, stapler_pid - of the running ktlsd
+# worker_pids, stapler_pid, proxy_pids - of the running ktlsd
 worker_pids() {
-	local child workers=()
-	for child in $(<"/proc/$KTLSD_PID/task/$KTLSD_PID/children"); do
-		is_stapler "$child" || workers+=("$child")
-	done
-	echo "${workers[*]}"
+	children_as ''
 }
 stapler_pid() {
-	local child
+	children_as --stapler
+}
+proxy_pids() {
+	children_as --proxy
+}
+children_as() {
+	local child all=()
 	for child in $(<"/proc/$KTLSD_PID/task/$KTLSD_PID/children"); do
-		! is_stapler "$child" || echo "$child"
+		part_of "$child"
+		[ "$PART" != "$1" ] || all+=("$child")
 	done
+	echo "${all[*]}"
 }
 
 # cpu_ms PID... - CPU time used so far, in milliseconds
