@@ -124,7 +124,11 @@ static int target_failed(struct tunnel *t, struct flow *f, int err)
 {
 	if (!is_up(t, f))
 		return err;
-	if (err != -EPIPE)
+	/*
+	 * EPIPE: it had ended its direction before, and then made a reset. But
+	 * splice(2) says nothing of an error behind bytes that it could move.
+	 */
+	if (err != -EPIPE || f->short_write)
 		t->reset = true;
 	t->server_side.in = true;
 	f->deaf = true;
@@ -158,6 +162,7 @@ static ssize_t splice_out(struct tunnel *t, struct flow *f)
 		   NULL, f->pipe->len, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 	if (n <= 0)
 		return n ? -errno : -EPIPE;
+	f->short_write = (size_t)n < f->pipe->len;
 	f->pipe->len -= (size_t)n;
 	proxy_count(t->in, is_up(t, f) ? PROXY_BYTES_UP : PROXY_BYTES_DOWN,
 		    (uint64_t)n);

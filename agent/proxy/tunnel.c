@@ -131,14 +131,18 @@ void tunnel_half_late(struct deadline *d)
 	tunnel_end(t, PROXY_COUNTERS, 0);
 }
 
-/* Both directions, unless the first one finds that all is over. */
+/*
+ * Both directions, unless the first one finds that all is over. That is down: of
+ * a server's end or reset, reading tells which it was, but writing, which may
+ * fail first, uses up the error.
+ */
 static int run_flows(struct tunnel *t)
 {
-	int more = flow_run(t, &t->up), down = 0;
+	int more = flow_run(t, &t->down), up = 0;
 
 	if (more >= 0)
-		down = flow_run(t, &t->down);
-	return down ? down : more;
+		up = flow_run(t, &t->up);
+	return up ? up : more;
 }
 
 void tunnel_run_later(struct tunnel *t)

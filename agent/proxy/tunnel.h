@@ -27,12 +27,13 @@ struct side {
  * struct flow - one direction
  * @eof:  nothing more comes; @err: 0, or -errno: it was cut off
  * @deaf: nobody reads what comes, so it is dropped
+ * @short_write: the target did not take all that there was
  * @done: its end was passed on
  */
 struct flow {
 	struct pipe *pipe;
 	int err;
-	bool eof, deaf, done;
+	bool eof, deaf, done, short_write;
 };
 
 struct tunnel {
