@@ -203,3 +203,44 @@ Test(ring, blames_nothing_that_it_does_not_know)
 	cr_assert_not(strstr(ring_denied(-EPERM), "seccomp"));
 	cr_assert_str_eq(ring_denied(-ENOMEM), strerror(ENOMEM));
 }
+
+Test(ring, says_whether_an_operation_goes_on, .init = start, .fini = stop)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	io_uring_prep_poll_multishot(prepare(0), pair[0], POLLIN);
+	cr_assert_eq(write(pair[1], "x", 1), 1);
+	turn(1000);
+	cr_expect_eq(calls[0].calls, 1);
+	cr_expect(ring.more);
+	ring_cancel(&ring, &calls[0].op);
+	while (calls[0].calls == 1)
+		turn(1000);
+	cr_expect_eq(calls[0].result, -ECANCELED);
+	cr_expect_not(ring.more);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+Test(ring, cancels_a_poll_that_is_just_being_woken, .init = start,
+     .fini = stop)
+{
+	unsigned int i;
+	int pair[2];
+
+	for (i = 0; i < 50; i++) {
+		calls[0] = (struct call){ .calls = 0 };
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		io_uring_prep_poll_multishot(prepare(0), pair[0],
+					     POLLIN | POLLOUT | POLLRDHUP);
+		turn(1000);
+		shutdown(pair[0], SHUT_WR);
+		ring_cancel(&ring, &calls[0].op);
+		do
+			turn(1000);
+		while (calls[0].result != -ECANCELED);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}

@@ -803,3 +803,57 @@ Test(route, closes_everything_and_leaves_the_queues_to_their_holders,
 	close(silent);
 	cr_assert_eq(case_fds(), before - 1 + 1, "the worker's own end");
 }
+
+/* --- a proxy's -------------------------------------------------------------- */
+
+static struct config_backend server = { .text = (char *)"unix:/x" };
+static struct config_route proxied = {
+	.name = (char *)"legacy", .queue = 16, .hold_timeout_ms = 5000,
+	.proxy = { .backends = &server, .n = 1 },
+};
+
+static void start_proxied(void)
+{
+	char error[128];
+
+	loop = loop_new();
+	n_added = n_removed = n_live = 0;
+	route = route_open(&proxied, -1, loop, &events, error, sizeof(error));
+	cr_assert(route);
+}
+
+static void stop_proxied(void)
+{
+	route_close(route);
+	close(loop);
+}
+
+Test(route, registers_a_proxy_at_once_and_as_any_other, .init = start_proxied,
+     .fini = stop_proxied)
+{
+	int fd = route_register(route, 4711, 1, 2);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
+	run_for(20);
+	cr_expect_eq(hear(fd), KTLS_REG_OK);
+	cr_expect_eq(given.n, 2);
+	ktls_close_fds(&given);
+	cr_expect_eq(route_registrations(route), 1);
+	close(fd);
+	run_for(20);
+	cr_expect_eq(route_registrations(route), 0);
+}
+
+Test(route, knows_one_without_a_path_by_its_name, .init = start_proxied,
+     .fini = stop_proxied)
+{
+	struct config_route other = { .name = (char *)"legacy" };
+
+	cr_expect(route_is(route, &other));
+	other.name = (char *)"web";
+	cr_expect_not(route_is(route, &other));
+	other = (struct config_route){ .name = (char *)"legacy",
+				       .handoff = (char *)"legacy" };
+	cr_expect_not(route_is(route, &other));
+}

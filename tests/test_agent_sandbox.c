@@ -205,3 +205,52 @@ Test(sandbox, limits_leave_memory_for_hundreds_of_threads)
 {
 	case_in_child(have_threads);
 }
+
+/* --- a process that only connects ------------------------------------------ */
+
+static int listen_at(uint16_t *port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK(!bind(fd, (void *)&addr, sizeof(addr)) && !listen(fd, 4));
+	CHECK(!getsockname(fd, (void *)&addr, &len));
+	*port = ntohs(addr.sin_port);
+	return fd;
+}
+
+static bool connects(uint16_t port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), ret;
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ret = connect(fd, (void *)&addr, sizeof(addr));
+	close(fd);
+	return !ret;
+}
+
+static void connect_only(void)
+{
+	uint16_t good, bad;
+	int a = listen_at(&good), b = listen_at(&bad);
+
+	CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK(!sandbox_connects(&good, 1));
+	CHECK(connects(good));
+	CHECK(version() < 4 || !connects(bad));
+	CHECK(open("/etc/passwd", O_RDONLY) < 0);
+	CHECK(open("/tmp", O_RDONLY | O_DIRECTORY) < 0);
+	CHECK(!makes(AT_FDCWD, "/tmp/other"));
+	close(a);
+	close(b);
+}
+
+Test(sandbox, lets_a_proxy_connect_to_its_servers_and_open_nothing)
+{
+	need(1);
+	case_in_child(connect_only);
+}

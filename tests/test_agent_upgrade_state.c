@@ -216,3 +216,25 @@ Test(upgrade_state, ends_a_route_with_the_next_socket_of_another_kind,
 	cr_expect_eq(end, -EBADMSG);
 	fclose(w.file);
 }
+
+Test(upgrade_state, has_routes_of_proxies_without_a_socket, .init = start,
+     .fini = stop)
+{
+	struct upgrade_record record;
+	struct upgrade_reader r;
+	const uint8_t *data;
+	int end;
+
+	put((struct upgrade_record){ .type = UPGRADE_PROXY, .data_len = 3 }, 0,
+	    "web");
+	put((struct upgrade_record){ .type = UPGRADE_QUEUE }, 40, "");
+	put(live, 50, "");
+	cr_expect_eq(w.n_fds, 3);
+	r = reader();
+	cr_expect_eq(read_all(r, &end), 3);
+	cr_expect_eq(end, 0);
+	cr_expect_eq(upgrade_read(&r, &record, &data), 1);
+	cr_expect_eq(record.type, UPGRADE_PROXY);
+	cr_expect_eq(memcmp(data, "web", 3), 0);
+	fclose(w.file);
+}
