@@ -783,6 +783,25 @@ Test(route, goes_by_another_configuration_with_all_that_it_has, .init = start,
 	close(first);
 }
 
+Test(route, makes_room_in_a_queue_that_it_has_never_seen, .init = start,
+     .fini = stop)
+{
+	int offer[2], one, small;
+
+	make_queue(offer);
+	small = room(offer[1]);
+	config.queue = 2048;
+	one = say_hello(offer);
+	cr_assert_eq(hear(one), KTLS_REG_ADOPTED);
+	cr_expect_eq(answer.hold_ms, HOLD_MS);
+	if (geteuid() == 0)
+		cr_expect_geq(room(offer[1]), 2048 * 1280);
+	cr_expect_gt(room(offer[1]), small);
+	close(one);
+	close(offer[0]);
+	close(offer[1]);
+}
+
 Test(route, closes_everything_and_leaves_the_queues_to_their_holders,
      .init = start, .fini = stop)
 {

@@ -436,3 +436,28 @@ Test(message, survives_any_single_changed_byte)
 	}
 	free(copy);
 }
+
+Test(message, carries_secrets_of_kernel_connections_only)
+{
+	const struct ktls_msg_secrets secrets = {
+		{ (const uint8_t *)"0123456789abcdef0123456789abcdef", 32 },
+		{ (const uint8_t *)"fedcba9876543210fedcba9876543210", 32 },
+	};
+	struct ktls_msg_secrets back;
+	uint8_t buf[KTLS_MSG_MAX];
+	struct ktls_info info = { .mode = KTLS_KERNEL }, got;
+	ssize_t len = ktls_msg_encode(&info, &secrets, buf, sizeof(buf));
+
+	cr_assert_eq(ktls_msg_decode(&got, &back, buf, len), 0);
+	cr_assert_eq(back.rx.len, 32);
+	cr_expect_arr_eq(back.rx.data, secrets.rx.data, 32);
+	cr_assert_eq(back.tx.len, 32);
+	cr_expect_arr_eq(back.tx.data, secrets.tx.data, 32);
+	for (int mode = 0; mode <= KTLS_PLAIN; mode++) {
+		info.mode = mode;
+		len = ktls_msg_encode(&info, mode == KTLS_KERNEL ? NULL :
+				      &secrets, buf, sizeof(buf));
+		cr_assert_eq(ktls_msg_decode(&got, &back, buf, len), 0);
+		cr_expect_eq(back.rx.len + back.tx.len, 0);
+	}
+}
