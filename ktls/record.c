@@ -244,7 +244,7 @@ int ktls_recv_result(struct ktls_conn *c, int res)
  */
 static ssize_t read_on(struct ktls_conn *c, uint8_t *buf, size_t n, size_t len)
 {
-	ssize_t more;
+	ssize_t more = 0;
 	int rc;
 
 	while (n < len) {
