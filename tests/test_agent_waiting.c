@@ -175,6 +175,21 @@ Test(waiting, takes_a_turn_only, .init = start)
 	cr_assert(waiting_move(from[0], to[1]));
 }
 
+/* By hand: what lies between variables is not for a sanitizer's memmem(). */
+__attribute__((no_sanitize("address", "undefined"))) static bool
+is_between(const char *at, const char *end, const char *text)
+{
+	size_t n;
+
+	for (; at < end; at++) {
+		for (n = 0; text[n] && at + n < end && at[n] == text[n]; n++)
+			;
+		if (!text[n])
+			return true;
+	}
+	return false;
+}
+
 /* In the program's own data; what has no name there is the end of it. */
 static bool is_in_data(const char *text)
 {
@@ -189,8 +204,7 @@ static bool is_in_data(const char *text)
 		    (from_at != last && !strstr(line, "test_agent_waiting")))
 			continue;
 		last = to_at;
-		found |= memmem((void *)from_at, to_at - from_at, text,
-				strlen(text)) != NULL;
+		found |= is_between((char *)from_at, (char *)to_at, text);
 	}
 	fclose(maps);
 	cr_assert(last);
