@@ -45,6 +45,7 @@ E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
 FUZZ_SECONDS ?= 60
 
+comma = ,
 # What libktls calls, in the preload library, is not to be what that exports.
 WRAPPED = bind close fcntl getpeername getsockname getsockopt ioctl recv \
 	recvmsg setsockopt shutdown
@@ -75,7 +76,8 @@ $(B)/libktls.so: $(call obj,ktls/*.c) ktls/libktls.map
 # With a libcrypto of its own: the server may bring another one.
 $(B)/libktls-accept.so: $(call obj,ktls/preload/*.c) $(KTLS)
 	@echo "  LD    $@"
-	@$(LINK) -shared -Wl,-soname,libktls-accept.so -Wl,-z,defs -o $@ \
+	@$(LINK) -shared -Wl,-soname,libktls-accept.so \
+		$(if $(SAN),,-Wl,-z$(comma)defs) -o $@ \
 		$(WRAPPED:%=-Wl,--wrap=%) -Wl,--exclude-libs,ALL \
 		-Wl,--gc-sections $^ -Wl,-Bstatic -lcrypto -Wl,-Bdynamic
 

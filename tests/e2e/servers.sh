@@ -8,8 +8,17 @@ full() {
 	! emulated || [[ $KTLSD_GUEST == 6.12* ]]
 }
 
+web=$DIR/web.sock
+
+# library_or_skip NAME - 0, or NAME is skipped, and 1
+library_or_skip() {
+	[ -n "${SAN:-}" ] || return 0
+	skip "$1" "a sanitizer's library would have to be loaded before ours"
+	return 1
+}
+
 # run_server COMMAND... - with the library, in the place of port $FRONT; its
-# log is $DIR/server.log, SERVER the pid of ktls-run. RUN_BY is ktls-run's command.
+# log is $DIR/server.log, SERVER the pid of ktls-run.
 run_server() {
 	rm -f "$DIR/server.log"
 	spawn server "$B/ktls-run" --queue "$DIR/web.sock" --preload \
@@ -40,4 +49,14 @@ follows() {
 # same_file NAME A B
 same_file() {
 	check "$1" cmp "$2" "$3"
+}
+
+# says NAME STATUS REGEX ARG... - how ktls-run ends, and what it says
+says() {
+	local name=$1 status=$2 regex=$3 out rc
+	shift 3
+	out=$(timeout 20 "$B/ktls-run" "$@" 2>&1 </dev/null)
+	rc=$?
+	is "$name: status" $rc "$status"
+	matches "$name" "$out" "$regex"
 }

@@ -5,6 +5,7 @@
 . "${0%/*}/tools.sh"
 . "$E2E/servers.sh"
 
+library_or_skip "a server behind the library" || exit 0
 up
 FRONT=$(free_port)
 LISTENER=$TOOLS/listener
@@ -117,5 +118,50 @@ matches "a server of IPv4 cannot be told of an IPv6 client" \
 logged "so it is refused, with the line to add" \
 	"^ktls-run: client ::1 refused: .* listen on \[::\]:$FRONT as well"
 matches "others are served" "$(client --path /info)" 'peer=127.0.0.1/'
+stop "$SERVER"
+
+# Both families at one port: one socket gets all. At the descriptor limit nothing
+# is lost: it is a server that accepts until there is no more room, then answers.
+cat >"$DIR/both.py" <<'END'
+import errno, resource, select, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+port = int(sys.argv[1])
+four, six = socket.socket(), socket.socket(socket.AF_INET6)
+for s, ip in ((four, "127.0.0.1"), (six, "::1")):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if s is six:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    s.bind((ip, port))
+    s.listen()
+    s.setblocking(False)
+poll = select.poll()
+poll.register(four, select.POLLIN)
+poll.register(six, select.POLLIN)
+poll.poll()
+time.sleep(1)
+while True:
+    conns = []
+    ready = {fd for fd, _ in poll.poll()}
+    if four.fileno() in ready:
+        print("four", flush=True)
+    try:
+        while True:
+            conns.append(six.accept())
+    except OSError as e:
+        print("error", errno.errorcode[e.errno], flush=True)
+    for c, peer in conns:
+        c.setblocking(True)
+        path = c.recv(1000).split()[1]
+        print("from", peer[0], flush=True)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" %
+                  (len(path), path))
+        c.close()
+END
+run_server /usr/bin/python3 "$DIR/both.py" "$FRONT"
+matches "two families, and few descriptors: all are served" \
+	"$(swarm -n 150 -j 64)" '^ok=150 failed=0 lost=0 '
+logged "it has been at its limit" '^error EMFILE'
+logged "IPv4's clients come at the socket of IPv6" '^from ::ffff:127.0.0.1'
+is "and none at the other" "$(grep -c ^four "$log")" 0
 stop "$SERVER"
 exit 0

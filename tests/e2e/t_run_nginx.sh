@@ -4,6 +4,7 @@
 . "${0%/*}/tools.sh"
 . "$E2E/servers.sh"
 
+library_or_skip "nginx serves" || exit 0
 if [ ! -x /usr/sbin/nginx ]; then
 	skip "nginx serves" "nginx is not installed"
 	exit 0

@@ -4,6 +4,7 @@
 . "${0%/*}/tools.sh"
 . "$E2E/servers.sh"
 
+library_or_skip "servers behind the library" || exit 0
 up
 FRONT=$(free_port)
 mkdir -p "$DIR/www/sub"

@@ -4,6 +4,7 @@
 . "${0%/*}/tools.sh"
 . "$E2E/servers.sh"
 
+library_or_skip "Redis serves" || exit 0
 if [ ! -x /usr/bin/redis-server ]; then
 	skip "Redis serves" "redis-server is not installed"
 	exit 0
