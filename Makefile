@@ -48,7 +48,7 @@ FUZZ_SECONDS ?= 60
 comma = ,
 # What libktls calls, in the preload library, is not to be what that exports.
 WRAPPED = bind close fcntl getpeername getsockname getsockopt ioctl recv \
-	recvmsg setsockopt shutdown
+	recvmsg sendmsg setsockopt shutdown
 
 all: $(DAEMON) $(TOOLS) $(LIBRARIES) $(B)/libktls.so $(B)/libktls-accept.so
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <linux/tls.h>
@@ -120,4 +121,45 @@ void preload_recognise(int fd)
 		add_queue(fd, i);
 	else
 		add_conn(fd, &st);
+}
+
+static void for_each(const struct msghdr *msg, void (*look)(int fd))
+{
+	struct cmsghdr *c;
+	size_t n;
+	int fd;
+
+	for (c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR((struct msghdr *)msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			look(fd);
+		}
+	}
+}
+
+void preload_received(const struct msghdr *msg)
+{
+	for_each(msg, preload_recognise);
+}
+
+/* Whoever gets it goes on with it: our close(2) is not its end. */
+static void give_away(int fd)
+{
+	struct entry *e = table_conn(fd);
+
+	if (e)
+		e->forks = -1;
+}
+
+PRELOAD_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	const ssize_t n = real()->sendmsg(fd, msg, flags);
+
+	if (n >= 0 && msg->msg_controllen && preload_pid)
+		for_each(msg, give_away);
+	return n;
 }

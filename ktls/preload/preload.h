@@ -81,6 +81,8 @@ void preload_forget(int fd);
 bool preload_is_same(const struct entry *e, int fd);
 /* known.c: what @fd is, that came from elsewhere */
 void preload_recognise(int fd);
+/* Descriptors from another process may be connections and queues of ours. */
+void preload_received(const struct msghdr *msg);
 /* Takes the own descriptor that who executed us has left, if it is there. */
 void preload_take_own(struct preload_queue *q);
 /* An own descriptor of @fd's file. -errno. */

@@ -27,6 +27,7 @@
 	F(ssize_t, recvfrom, int, void *, size_t, int, struct sockaddr *, \
 	  socklen_t *)                                                    \
 	F(ssize_t, recvmsg, int, struct msghdr *, int)                    \
+	F(ssize_t, sendmsg, int, const struct msghdr *, int)              \
 	F(ssize_t, splice, int, off64_t *, int, off64_t *, size_t,        \
 	  unsigned int)                                                   \
 	F(int, ioctl, int, unsigned long, ...)                            \

@@ -159,24 +159,6 @@ PRELOAD_EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	return RECEIVE(e, fd, real()->readv(fd, iov, n));
 }
 
-/* Descriptors from elsewhere may be connections and queues of ours. */
-static void look_at_rights(struct msghdr *msg)
-{
-	struct cmsghdr *c;
-	size_t n;
-	int fd;
-
-	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			preload_recognise(fd);
-		}
-	}
-}
-
 /*
  * With room for control data the kernel would give a control record as if it
  * were data.
@@ -204,7 +186,7 @@ PRELOAD_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		return receive_msg(e, fd, msg, flags);
 	n = real()->recvmsg(fd, msg, flags);
 	if (n >= 0 && msg->msg_controllen && preload_pid)
-		look_at_rights(msg);
+		preload_received(msg);
 	return n;
 }
 

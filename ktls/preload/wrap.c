@@ -36,6 +36,7 @@ WRAP(int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n),
 WRAP(int, shutdown, (int fd, int how), (fd, how))
 WRAP(ssize_t, recv, (int fd, void *b, size_t n, int f), (fd, b, n, f))
 WRAP(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f))
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))
 
 /* Every command that libktls gives these two has an argument. */
 WRAP(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg))

@@ -3,9 +3,16 @@
 # servers.sh - for tests of servers that know nothing of ktlsd, behind ktls-run:
 # source it after tools.sh.
 
-# What is the same on every kernel is tried on the host, what needs kTLS on one.
+# full KERNEL - what is said of servers, not of kernels, is tried on the host, and
+# with kTLS on one kernel
 full() {
-	! emulated || [[ $KTLSD_GUEST == 6.12* ]]
+	! emulated || [[ $KTLSD_GUEST == "$1"* ]]
+}
+# full_or_skip KERNEL NAME
+full_or_skip() {
+	full "$1" && return
+	skip "$2" "left to the host and Linux $1"
+	return 1
 }
 
 web=$DIR/web.sock

@@ -71,7 +71,7 @@ same_file "is whole" "$DIR/small" "$DIR/www/put/small"
 n=300
 ! emulated || n=40
 matches "$n connections" "$(swarm -n $n -j 20)" "^ok=$n failed=0 lost=0 "
-if full; then
+if full 6.12; then
 	is "keep-alive: two requests on one connection" "$(fetch -o "$DIR/page" \
 		-o "$DIR/page" -w '%{num_connects}' \
 		"https://localhost:$PORT/sub/" /sub/)" 10

@@ -5,6 +5,7 @@
 . "$E2E/servers.sh"
 
 library_or_skip "servers behind the library" || exit 0
+full_or_skip 7.2 "Node, Apache and Python serve" || exit 0
 up
 FRONT=$(free_port)
 mkdir -p "$DIR/www/sub"
@@ -23,7 +24,7 @@ serves() {
 		served "$1 ends cleanly: $label" $label
 	done
 	result "$1 serves a client that ends badly" cut '^result=ok '
-	! full || follows "$1 redirects" /sub
+	follows "$1 redirects" /sub
 }
 ends_at() { # NAME SIGNAL STATUS
 	stop "$SERVER" "$2"
@@ -103,6 +104,27 @@ END
 	head -c 3000000 /dev/zero >"$DIR/body"
 	is "Node gets an upload of 3 MB" "$(fetch -T "$DIR/body" /put)" 3000000
 	ends_at Node TERM 143
+	cat >"$DIR/cluster.js" <<'END'
+const cluster = require("cluster"), http = require("http");
+if (process.argv[3] === "shared")
+	cluster.schedulingPolicy = cluster.SCHED_NONE;
+if (cluster.isPrimary)
+	cluster.fork().on("listening", () => console.log("cluster"));
+else
+	http.createServer((q, r) => r.end("page"))
+		.listen(Number(process.argv[2]), "127.0.0.1");
+END
+	# Workers get connections from their primary process, or share the queue.
+	for way in passed shared; do
+		run_server node "$DIR/cluster.js" "$FRONT" $way
+		wait_for 30 holds "$DIR/server.log" '^cluster' ||
+			not_ok "Node's cluster starts"
+		is "Node's cluster serves, $way" "$(fetch /)" page
+		[ $way = passed ] && ! have_ktls ||
+			matches "and ends cleanly" "$(client --path /)" \
+				' end=close_notify '
+		ends_at "Node's cluster" TERM 143
+	done
 else
 	skip "Node serves" "node is not installed"
 fi
@@ -136,7 +158,6 @@ if [ -x /usr/sbin/apache2 ]; then
 		is "and serves" "$(fetch /sub/)" page
 		ends_at "Apache, $mpm," TERM 0
 		rm -f "$DIR/apache.log"
-		full || break
 	done
 else
 	skip "Apache serves" "apache2 is not installed"

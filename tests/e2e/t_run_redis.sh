@@ -5,6 +5,7 @@
 . "$E2E/servers.sh"
 
 library_or_skip "Redis serves" || exit 0
+full_or_skip 7.2 "Redis serves" || exit 0
 if [ ! -x /usr/bin/redis-server ]; then
 	skip "Redis serves" "redis-server is not installed"
 	exit 0
