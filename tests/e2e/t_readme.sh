@@ -28,8 +28,8 @@ command_of() {
 check "make install" env -u MAKEFLAGS -u MAKELEVEL make -s -C "$E2E/../.." \
 	B="$B" DESTDIR="$root" install
 PATH=$root/usr/local/sbin:$root/usr/local/bin:$PATH
-for file in sbin/ktlsd bin/ktlsctl bin/ktls-static bin/ktls-staple \
-	include/ktls.h lib/libktls.a lib/libktls.so \
+for file in sbin/ktlsd bin/ktlsctl bin/ktls-run bin/ktls-static bin/ktls-staple \
+	include/ktls.h lib/libktls.a lib/libktls.so lib/libktls-accept.so \
 	share/man/man1/ktls-staple.1 share/man/man5/ktlsd.conf.5 \
 	share/man/man7/handoff.7 share/man/man8/ktlsd.8; do
 	check "installs $file" test -s "$root/usr/local/$file"
