@@ -49,7 +49,7 @@ for name in count first reset shut stall; do
 done
 route_to unix "unix:$DIR/unix.sock"
 up workers=1 proxy="${AT[web]}" listeners="$DIR/listeners" \
-	routes="$DIR/routes"
+	routes="$DIR/routes" route='rekey: true'
 # ---- bytes -----------------------------------------------------------------
 
 batch --timeout 120000 <<END
@@ -67,9 +67,21 @@ for label in page-1.2 page-1.3 behind split get put get-1.2 unix-get unix-put
 do
 	served "through a proxy: $label" $label
 done
+count=9
+if holds "$KTLSD_LOG" event=rekey_unavailable; then
+	skip "clients change their keys" "this kernel cannot follow (6.14 can)"
+else
+	count=11
+	batch <<-END
+		keys-get --get 2M --rekey 128K
+		keys-put --put 2M --rekey 128K
+	END
+	served "a client changes its key while it gets" keys-get
+	served "and while it puts" keys-put
+fi
 counters
-counted "all of them by $(mode)" "ktlsd_handed_off_total{mode=\"$(mode)\"}" 9
-counted "and all were taken to servers" ktlsd_proxied_total 9
+counted "all of them by $(mode)" "ktlsd_handed_off_total{mode=\"$(mode)\"}" $count
+counted "and all were taken to servers" ktlsd_proxied_total $count
 
 # ---- how it ends ------------------------------------------------------------
 
