@@ -66,7 +66,7 @@ static const struct config_route *route_of(const struct proxies *all,
 	return &all->setup.config->routes[all->index[i]];
 }
 
-/* --- what a proxy is told -------------------------------------------------- */
+/* --- what a proxy is told ------------------------------------------------- */
 
 static int say_options(struct one *one)
 {
@@ -209,7 +209,7 @@ static void on_proxy(struct watch *w)
 
 /* --- processes ------------------------------------------------------------ */
 
-/* The new process: nothing of master's but the socket, and then not even keys. */
+/* The new process: nothing of master's but the socket, and then no keys. */
 static int be_proxy(void *arg, int socket)
 {
 	const struct one *one = arg;

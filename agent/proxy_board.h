@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that master and the proxies of a generation share: counts, how many
- * connections each server has, and which ones are down. A proxy that dies leaves
- * its counts behind.
+ * connections each server has, and which ones are down. A proxy that dies
+ * leaves its counts behind.
  */
 #ifndef AGENT_PROXY_BOARD_H
 #define AGENT_PROXY_BOARD_H
@@ -31,7 +31,7 @@ struct proxy_counts {
 /*
  * struct proxy_health - of one server; all processes write
  * @fails:      in a row, since @since_ms
- * @down_until: CLOCK_MONOTONIC in ms, when one connection may try it; 0: it is up
+ * @down_until: CLOCK_MONOTONIC in ms, when one connection may try it; 0: up
  */
 struct proxy_health {
 	uint64_t down_until, since_ms;

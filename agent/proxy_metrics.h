@@ -27,7 +27,7 @@ struct proxy_source {
 	const char *const *name;
 };
 
-/* proxy_metrics_add - count @source in, until it is removed; stays the owner's */
+/* proxy_metrics_add - count @source in, until it is removed; borrowed */
 void proxy_metrics_add(struct proxy_metrics *all, struct proxy_source *source);
 /* proxy_metrics_remove - its processes are gone; what they counted stays */
 void proxy_metrics_remove(struct proxy_metrics *all,

@@ -14,8 +14,7 @@
 
 enum proxy_msg_type {
 	PROXY_MSG_OPTIONS,	/* to proxy, first; with the board's memory */
-	PROXY_MSG_ROUTE,	/* to proxy; with a connection as a consumer's
-				 * that said nothing yet, see route_register() */
+	PROXY_MSG_ROUTE,	/* to proxy; with what route_register() gave */
 	PROXY_MSG_READY,	/* to master: registered for all routes */
 	PROXY_MSG_ACCEPT,	/* to proxy: take connections */
 	PROXY_MSG_LEAVE,	/* to proxy: others take this route's; take what

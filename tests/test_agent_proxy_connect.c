@@ -103,6 +103,7 @@ Test(agent_proxy_connect, waits_for_room_in_a_unix_sockets_backlog)
 	other = socket(AF_UNIX, SOCK_STREAM, 0);
 	cr_assert_eq(connect(other, (void *)&in.order.backend[0].addr,
 			     in.order.backend[0].addr_len), 0);
+	in.order.connect_ms = 10000;
 	rig_client();
 	rig_turn_for(50);
 	cr_expect_eq(rig_count(PROXY_CONNECTED), 0);
@@ -130,6 +131,7 @@ Test(agent_proxy_connect, waits_for_a_descriptor_and_takes_no_more)
 	close(a);
 	close(b);
 	setrlimit(RLIMIT_NOFILE, &none);
+	in.order.connect_ms = 10000;
 	rig_client();
 	cr_expect(p.full);
 	rig_turn_for(30);

@@ -32,7 +32,7 @@ struct backends {
  */
 int backends_pick(struct backends *b, uint64_t tried, uint64_t now_ms);
 
-/* backends_failed - it could not be connected to; logs when that makes it down */
+/* backends_failed - it could not be connected to; logs if it is down now */
 void backends_failed(const struct backends *b, unsigned int i, int error,
 		     uint64_t now_ms);
 /* backends_ok - it could; logs when it was down */

@@ -74,7 +74,7 @@ static void judge(struct tunnel *t, struct flow *f, int res)
 {
 	int ret = is_up(t, f) ? ktls_recv_result(&t->client, res) : res;
 
-	/* A server that made a reset, found out by writing, has no clean end. */
+	/* A reset that was found out by writing is no clean end. */
 	if (!ret && !is_up(t, f) && t->reset)
 		ret = -ECONNRESET;
 	if (ret > 0 || ret == -EINTR)

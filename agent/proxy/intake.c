@@ -180,6 +180,9 @@ static void on_queue(struct ring_op *op, int result)
 
 	(void)result;
 	in->armed = false;
+	/* intake_resume() watches again. */
+	if (p->full && !in->leaving)
+		return;
 	for (i = 0; !in->left && ret > 0 && (in->leaving || i < BATCH); i++)
 		ret = take_one(in);
 	if (ret == -EPIPE)

@@ -9,8 +9,8 @@
 /*
  * intro_make - a header of the PROXY protocol (HAProxy's proxy-protocol.txt)
  * @header: gets its bytes, to be freed; NULL for PROXY_HEADER_NONE
- * Version 1 has the two addresses, or UNKNOWN where they are not both of IPv4 or
- * of IPv6; version 2 has what ktls_msg_encode_public() writes.
+ * Version 1 has the two addresses, or UNKNOWN where they are not both of IPv4
+ * or of IPv6; version 2 has what ktls_msg_encode_public() writes.
  * Returns its length, or -ENOMEM or -EMSGSIZE.
  */
 ssize_t intro_make(enum proxy_header version, const struct ktls_info *info,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes to splice through. A direction has one only while there are bytes in it,
- * so that a few serve thousands of connections; for the kernel allows an account
- * 1,024 of full size (pipe-user-pages-soft).
+ * Pipes to splice through. A direction has one only while there are bytes in
+ * it, so that a few serve thousands of connections; for the kernel allows an
+ * account 1,024 of full size (pipe-user-pages-soft).
  */
 #ifndef AGENT_PROXY_PIPES_H
 #define AGENT_PROXY_PIPES_H

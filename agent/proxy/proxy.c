@@ -167,25 +167,28 @@ static void on_master(struct ring_op *op, int result)
 
 /* --- getting ready -------------------------------------------------------- */
 
+/* Returns 0 for an address without one. */
+static uint16_t port_of(const struct sockaddr_storage *addr)
+{
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+	const struct sockaddr_in *in = (const void *)addr;
+
+	if (addr->ss_family == AF_INET)
+		return ntohs(in->sin_port);
+	return addr->ss_family == AF_INET6 ? ntohs(in6->sin6_port) : 0;
+}
+
 static size_t collect_ports(const struct proxy *p, uint16_t *ports)
 {
+	const struct proxy_order *order;
 	size_t n = 0;
 	uint32_t i, j;
 
 	for (i = 0; i < p->n_intakes; i++) {
-		const struct proxy_order *order = &p->intakes[i].order;
-
-		for (j = 0; j < order->n; j++) {
-			const struct sockaddr_storage *a =
-				&order->backend[j].addr;
-
-			if (a->ss_family == AF_INET)
-				ports[n++] = ntohs(
-				    ((const struct sockaddr_in *)a)->sin_port);
-			else if (a->ss_family == AF_INET6)
-				ports[n++] = ntohs(
-				    ((const struct sockaddr_in6 *)a)->sin6_port);
-		}
+		order = &p->intakes[i].order;
+		for (j = 0; j < order->n; j++)
+			if (order->backend[j].addr.ss_family != AF_UNIX)
+				ports[n++] = port_of(&order->backend[j].addr);
 	}
 	return n;
 }

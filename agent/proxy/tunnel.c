@@ -44,7 +44,7 @@ static void close_server(struct tunnel *t)
 	close(t->server);
 }
 
-/* Operations hold on to a socket, so that until they end close(2) does nothing. */
+/* Operations hold on to a socket: until they end close(2) does nothing. */
 void tunnel_free(struct tunnel *t)
 {
 	struct proxy *p = t->in->proxy;
@@ -132,9 +132,9 @@ void tunnel_half_late(struct deadline *d)
 }
 
 /*
- * Both directions, unless the first one finds that all is over. That is down: of
- * a server's end or reset, reading tells which it was, but writing, which may
- * fail first, uses up the error.
+ * Both directions, unless the first one finds that all is over. That is down:
+ * of a server's end or reset, reading tells which it was, but writing, which
+ * may fail first, uses up the error.
  */
 static int run_flows(struct tunnel *t)
 {

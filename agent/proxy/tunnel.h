@@ -2,9 +2,10 @@
 /*
  * A connection of a client, and the one to a server that it goes on in.
  *
- * Each socket is watched by one operation for as long as it is open, which tells
- * of changes: a poll for one state would at once report that the peer has ended
- * its direction, again and again, while the other direction waits for room.
+ * Each socket is watched by one operation for as long as it is open, which
+ * tells of changes: a poll for one state would at once report that the peer has
+ * ended its direction, again and again, while the other direction waits for
+ * room.
  */
 #ifndef AGENT_PROXY_TUNNEL_H
 #define AGENT_PROXY_TUNNEL_H

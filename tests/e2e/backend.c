@@ -103,7 +103,8 @@ static void hand_on(int queue, int fd)
 		struct cmsghdr head;
 	} control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
 	uint8_t buf[256];
-	struct iovec iov = {buf, ktls_msg_encode(&info, NULL, buf, sizeof(buf))};
+	struct iovec iov = {
+		buf, ktls_msg_encode(&info, NULL, buf, sizeof(buf))};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
