@@ -197,6 +197,16 @@ Test(client, answers_on_one_connection, .init = begin, .fini = end)
 	}
 }
 
+Test(client, is_fresh_until_it_was_asked_something, .init = begin, .fini = end)
+{
+	cr_expect(run());
+	cr_expect(client->fresh && client_is_idle(client));
+	ask("GET /file.txt HTTP/1.1\r\n");
+	cr_expect(client->fresh && !client_is_idle(client));
+	ask("Host: x\r\n\r\n");
+	cr_expect(!client->fresh && client_is_idle(client));
+}
+
 Test(client, redirects_on_its_own_host_only, .init = begin, .fini = end)
 {
 	expect_status(GET("//sub?q"), "301 Moved Permanently");
