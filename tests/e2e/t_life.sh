@@ -7,7 +7,7 @@
 # many connections per second are begun meanwhile.
 . "${0%/*}/tools.sh"
 STORM_S=${LIFE_SECONDS:-8} RATE=${LIFE_RATE:-1000} GROUPS_MAX=3
-MANY=100 PARALLEL=2000 PACE=0.0 # and a digit: seconds between two blows
+MANY=100 PARALLEL=1000 PACE=0.0 # and a digit: seconds between two blows
 # Starting a program takes long in a guest: there are those of the beginning.
 ! emulated || STORM_S=2 RATE=20 GROUPS_MAX=0 MANY=20 PARALLEL=60 PACE=0.
 
@@ -78,20 +78,20 @@ killed_at_random() {
 	: >"$DIR/killed"
 	rm -f "$DIR/steady.in" "$DIR/ledger"
 	STARTED=0
-	up hold_timeout=60s tickets=1
+	up hold_timeout=60s handshake_timeout=60s tickets=1
 	for _ in 1 2 3; do
 		start_group
 	done
 	for n in 1 2 3; do
 		wait_for 20 holds "$DIR/group-$n.log" event=serving
 	done
-	held steady "$TOOLS/steady" -R -w 100 -r "$RATE" -j $PARALLEL -t 40000 \
+	held steady "$TOOLS/steady" -R -w 100 -r "$RATE" -j $PARALLEL -t 60000 \
 		-c "$PKI/ca.pem" -l "$DIR/failed" "127.0.0.1:$PORT"
 	pid=$SPAWNED
 	storm "$STORM_S"
 	start_group
 	release steady
-	line=$(ends steady "$pid" 60)
+	line=$(ends steady "$pid" 90)
 	begun=$(field begun <<<"$line")
 	# All in hand is put down, and whoever is left leaves.
 	for pid in "${GROUP[@]}"; do
