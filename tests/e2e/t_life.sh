@@ -8,8 +8,7 @@
 . "${0%/*}/tools.sh"
 STORM_S=${LIFE_SECONDS:-8} RATE=${LIFE_RATE:-1000} GROUPS_MAX=3
 MANY=100 PARALLEL=1000 PACE=0.0 # and a digit: seconds between two blows
-# Starting a program takes long in a guest: there are those of the beginning.
-! emulated || STORM_S=2 RATE=20 GROUPS_MAX=0 MANY=20 PARALLEL=60 PACE=0.
+! emulated || MANY=20
 
 # ---- groups: a registrar and its serving processes -------------------------
 
@@ -251,9 +250,10 @@ if host_only "consumers leave, and take turns"; then
 	by_turns refuse
 fi
 if [[ ${KTLSD_GUEST:-} == 6.* ]]; then
-	skip "before ktlsd, restarts, killing" "tried on the newest kernel"
+	skip "before ktlsd, and restarts" "tried on the newest kernel"
 	exit 0
 fi
 before_ktlsd
 restarted
-killed_at_random
+# At the rate of a guest hardly anything would be in hand or on its way.
+! host_only "consumers are killed at random" || killed_at_random
