@@ -65,6 +65,15 @@ static bool is_plain_error(int error)
 }
 
 /*
+ * Behind bytes there may be a KeyUpdate, of which poll(2) says nothing. Where
+ * there are no secrets to follow it with, it is not looked for.
+ */
+static bool is_fine(const struct entry *e, ssize_t n)
+{
+	return n > 0 && !e->conn.rekey;
+}
+
+/*
  * Judges @n, of a call that asked for something. Returns whether to call again;
  * otherwise *@n, with errno, is what to return.
  */
@@ -73,7 +82,7 @@ static bool again(struct entry *e, int fd, ssize_t *n)
 	struct ktls_conn c = e->conn;
 	int rc;
 
-	if (*n > 0 || (*n < 0 && is_plain_error(errno)) ||
+	if (is_fine(e, *n) || (*n < 0 && is_plain_error(errno)) ||
 	    e->conn.mode == KTLS_PLAIN)
 		return false;
 	if (!preload_is_same(e, fd)) {
@@ -81,9 +90,11 @@ static bool again(struct entry *e, int fd, ssize_t *n)
 		return false;
 	}
 	c.fd = fd;
-	rc = ktls_recv_result(&c, *n ? -errno : 0);
+	rc = ktls_recv_result(&c, *n < 0 ? -errno : *n > 0);
 	if (c.sent_close)
 		e->conn.sent_close = 1;
+	if (*n > 0)
+		return false;
 	if (rc == 1)
 		return true;
 	*n = rc ? fail(e, -rc) : end(e, fd);

@@ -9,7 +9,7 @@ if [ ! -x /usr/sbin/nginx ]; then
 	skip "nginx serves" "nginx is not installed"
 	exit 0
 fi
-up
+up route='rekey: true'
 FRONT=$PORT # as before, when it had it to itself: there nobody else can listen
 mkdir -p "$DIR/www/sub" "$DIR/www/put" "$DIR/tmp"
 chmod 777 "$DIR/www/put"
@@ -86,6 +86,13 @@ if full 6.12; then
 	fetch -o "$DIR/page" -T "$DIR/www/big" /put/big
 	same_file "PUT of 64 MiB" "$DIR/www/big" "$DIR/www/put/big"
 	rm -f "$DIR/big" "$DIR/www/put/big"
+fi
+
+if full 7.2; then
+	# It may put nothing there, and is told so behind all of it.
+	batch <<<"keys --put 1M --rekey 32K"
+	result "a client that changes its key meanwhile is answered" keys \
+		'status=405 .*rekeyed=31,[1-9].* end=close_notify'
 fi
 
 # Connections all the time, while nginx changes.
