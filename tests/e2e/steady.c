@@ -345,9 +345,9 @@ static void run(void)
 		fail_late();
 	}
 	took = now_ms() - since;
-	printf("begun=%ld ok=%ld failed=%ld wrong=%ld per_second=%lld "
+	printf("ok=%ld failed=%ld wrong=%ld begun=%ld per_second=%lld "
 	       "slowest_ms=%lld ",
-	       begun, good, failed, wrong, (long long)(good * 1000 / (took + 1)),
+	       good, failed, wrong, begun, (long long)(good * 1000 / (took + 1)),
 	       (long long)slowest_ms);
 	for (i = 0; i < 26; i++)
 		if (served[i])

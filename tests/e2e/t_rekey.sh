@@ -62,7 +62,7 @@ batch --timeout 60000 <<-END
 	tls12 --version 1.2 --put 1M
 	get --get ${size}M --rekey ${size}0K
 	put --put ${size}M --rekey ${size}0K
-	aes256 --get 2M --rekey 64K --cipher TLS_AES_256_GCM_SHA384
+	aes256 --put 2M --rekey 64K --cipher TLS_AES_256_GCM_SHA384
 	chacha --put 2M --rekey 64K --cipher TLS_CHACHA20_POLY1305_SHA256
 END
 served "TLS 1.2 has no key changes, and no need of any" tls12
