@@ -233,7 +233,7 @@ by_turns() {
 	line=$(ends steady "$pid")
 	if [ $mode = hold ]; then
 		matches "no client notices that consumers take turns" "$line" \
-			" ok=[1-9][0-9]* failed=0 "
+			"^ok=[1-9][0-9]* failed=0 "
 		stop "$CONSUMER"
 	else
 		is "when the last leaves and the rest is refused, what was handed off is served" \
