@@ -62,6 +62,20 @@ Test(preload_table, an_entry_is_used_again_and_is_new_then)
 	cr_assert_eq(e->epoll, -1);
 }
 
+Test(preload_table, what_was_closed_behind_our_back_makes_room)
+{
+	struct entry *old;
+
+	cr_assert_eq(table_init(), 0);
+	old = table_new(ENTRY_CONN);
+	table_set(5, old);
+	table_set(5, table_new(ENTRY_CONN));
+	cr_assert_neq(table_get(5), old);
+	cr_assert_eq(table_new(ENTRY_CONN), old);
+	table_set(5, NULL);
+	cr_assert_null(table_get(5));
+}
+
 static _Atomic int clashes;
 
 static void *take_and_give(void *arg)

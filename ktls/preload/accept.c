@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,30 +12,17 @@
 
 #include "real.h"
 
-/*
- * A descriptor only to be closed, see ktls/accept.c. The lock is held for calls
- * that do not wait.
- */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int reserve = -1;
-
-void preload_accept_forked(void)
-{
-	pthread_mutex_init(&lock, NULL);
-}
+/* A descriptor only to be closed, see ktls/accept.c. */
+static _Atomic int reserve = -1;
 
 static int get_reserve(int fd)
 {
-	if (reserve < 0)
-		reserve = preload_own(fd);
-	return reserve < 0 ? reserve : 0;
+	return reserve < 0 ? preload_own(fd, &reserve) : 0;
 }
 
 static void free_reserve(void)
 {
-	table_unref(table_get(reserve));
-	table_set(reserve, NULL);
-	real()->close(reserve);
+	preload_disown(&reserve);
 	reserve = -1;
 }
 
@@ -46,7 +32,7 @@ static ssize_t receive(int fd, struct msghdr *msg, int flags)
 	ssize_t n;
 	int rc;
 
-	pthread_mutex_lock(&lock);
+	preload_lock();
 	rc = get_reserve(fd);
 	if (!rc) {
 		free_reserve();
@@ -55,7 +41,7 @@ static ssize_t receive(int fd, struct msghdr *msg, int flags)
 			n = -errno;
 		get_reserve(fd);
 	}
-	pthread_mutex_unlock(&lock);
+	preload_unlock();
 	return rc ? rc : n;
 }
 

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <sys/stat.h>
@@ -20,6 +22,15 @@ bool preload_is_same(const struct entry *e, int fd)
 	return !fstat(fd, &st) && st.st_dev == e->dev && st.st_ino == e->ino;
 }
 
+/* In a relay it is no record, and takes no room. */
+static bool would_wait(const struct ktls_conn *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+
+	return c->mode == KTLS_KERNEL &&
+	       !(real()->fcntl(c->fd, F_GETFL) & O_NONBLOCK) && !poll(&p, 1, 0);
+}
+
 /*
  * Says close_notify in the way of ktls_shutdown(), but without waiting: what
  * there is no room for is left to a thread.
@@ -30,7 +41,7 @@ static int say_close(struct entry *e, int fd)
 	int rc;
 
 	c.fd = fd;
-	rc = ktls_shutdown(&c);
+	rc = would_wait(&c) ? -EAGAIN : ktls_shutdown(&c);
 	if (rc == -EAGAIN) {
 		preload_linger(fd, &c);
 		rc = 0;
@@ -75,24 +86,31 @@ void preload_forget(int fd)
 	if (e->kind == ENTRY_CONN && e->refs == 1)
 		end_conn(e, fd);
 	table_set(fd, NULL);
-	/* With libktls' ktls_release() its secrets are wiped. */
-	if (e->kind == ENTRY_CONN && e->refs == 1)
-		ktls_release(&e->conn);
-	table_unref(e);
 }
 
-static bool is_own(int fd)
+void preload_gone(const struct entry *e, int fd)
 {
-	const struct entry *e = table_get(fd);
+	if (table_get(fd) == e && preload_ours())
+		table_set(fd, NULL);
+}
 
-	return e && e->kind == ENTRY_OWN && preload_ours();
+/* The C library's own close(2) in it is none of ours. */
+PRELOAD_EXPORT int fclose(FILE *file)
+{
+	const int fd = fileno_unlocked(file);
+
+	if (table_conn(fd)) {
+		fflush(file);
+		preload_forget(fd);
+	}
+	return real()->fclose(file);
 }
 
 PRELOAD_EXPORT int close(int fd)
 {
 	if (table_get(fd)) {
 		/* Those who close all that there may be mean well. */
-		if (is_own(fd)) {
+		if (preload_is_own(fd)) {
 			errno = EBADF;
 			return -1;
 		}
@@ -104,23 +122,9 @@ PRELOAD_EXPORT int close(int fd)
 /* @fd is about to become another: one of ours has to make room. */
 static int make_room(int fd)
 {
-	struct entry *e = table_get(fd);
-	int moved;
-
-	if (!e)
-		return 0;
-	if (!is_own(fd)) {
-		preload_forget(fd);
-		return 0;
-	}
-	moved = preload_own(fd);
-	if (moved < 0)
-		return moved;
-	for (int i = 0; i < preload.n; i++)
-		if (preload.queues[i].fd == fd)
-			preload.queues[i].fd = moved;
-	table_set(fd, NULL);
-	table_unref(e);
+	if (preload_is_own(fd))
+		return preload_move_own(fd);
+	preload_forget(fd);
 	return 0;
 }
 
@@ -214,7 +218,7 @@ static int close_stretches(unsigned int first, unsigned int last, int flags)
 	int rc = 0;
 
 	for (; !rc && fd < end && fd <= last; fd++) {
-		if (!is_own(fd)) {
+		if (!preload_is_own(fd)) {
 			if (!(flags & CLOSE_RANGE_CLOEXEC))
 				preload_forget(fd);
 			continue;
@@ -246,11 +250,10 @@ PRELOAD_EXPORT int shutdown(int fd, int how)
 
 	if (!e)
 		return real()->shutdown(fd, how);
-	if (e->kind != ENTRY_CONN) {
-		/* Others go on listening: it ends here, and only so. */
-		e->ended |= how == SHUT_RD || how == SHUT_RDWR;
+	e->ended |= how == SHUT_RD || how == SHUT_RDWR;
+	/* Others go on listening: it ends here, and only so. */
+	if (e->kind != ENTRY_CONN)
 		return 0;
-	}
 	if (how == SHUT_RD)
 		return real()->shutdown(fd, how);
 	if (!e->conn.sent_close && preload_is_same(e, fd))

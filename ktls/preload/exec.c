@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "real.h"
 
 #define PATH_MAX_ 4096
+#define LOAD_MAX 8192
 
 extern char **environ;
 
@@ -55,11 +57,28 @@ static void keep_own(bool keep)
 				      keep ? 0 : FD_CLOEXEC);
 }
 
-/* @env with our two variables, in @to. */
-static void with_ours(char *const *env, char *accept, char *load,
-		      size_t load_len, const char **to)
+/* Our library first, and once. 0 or -errno. */
+static int put_load(const char *old, char *load, size_t len)
 {
-	const char *path = own_path();
+	const char *path = own_path(), *colon = "";
+
+	if (!path)
+		return -ENOENT;
+	if (old && !strncmp(old, path, strlen(path)) &&
+	    strchr(": ", old[strlen(path)]))
+		path = "";
+	else if (old)
+		colon = ":";
+	return snprintf(load, len, "LD_PRELOAD=%s%s%s", path, colon,
+			old ? old : "") < (int)len ?
+		       0 :
+		       -E2BIG;
+}
+
+/* @env with our two variables, in @to. 0 or -errno. */
+static int with_ours(char *const *env, char *accept, char *load,
+		     size_t load_len, const char **to)
+{
 	const char *old = NULL;
 
 	for (; *env; env++) {
@@ -69,13 +88,9 @@ static void with_ours(char *const *env, char *accept, char *load,
 			*to++ = *env;
 	}
 	*to++ = accept;
-	if (path && (!old || !strstr(old, path)))
-		snprintf(load, load_len, "LD_PRELOAD=%s%s%s", path,
-			 old && *old ? ":" : "", old ? old : "");
-	else
-		snprintf(load, load_len, "LD_PRELOAD=%s", old ? old : "");
 	*to++ = load;
 	*to = NULL;
+	return put_load(old, load, load_len);
 }
 
 static size_t count(char *const *list)
@@ -87,44 +102,63 @@ static size_t count(char *const *list)
 	return n;
 }
 
-/* The server itself may become only what the library can be in. */
-static bool refused(const char *path)
+/*
+ * The server itself may become only what the library can be in, and what that is
+ * has to be seen.
+ */
+static int check_program(const char *path)
 {
-	char why[512];
+	char why[512] = "";
+	int rc;
 
-	if (!preload_ours() || preload_is_child ||
-	    program_check(path, why, sizeof(why)) != -EACCES)
-		return false;
-	preload_say("%s", why);
-	return true;
+	if (!preload_ours() || preload_is_child)
+		return 0;
+	rc = program_check(path, why, sizeof(why));
+	if (*why)
+		preload_say("%s", why);
+	return rc;
+}
+
+static int execute(const char *path, char *const *argv, char *const *env)
+{
+	char accept[sizeof(PRELOAD_ENV) + PRELOAD_ENV_MAX] = PRELOAD_ENV "=";
+	char load[LOAD_MAX];
+	const char **ours = alloca((count(env) + 3) * sizeof(*ours));
+	const bool own = preload_ours() && !preload_is_child;
+	int rc = check_program(path);
+
+	if (!rc)
+		rc = preload_format(&preload, accept + sizeof(PRELOAD_ENV),
+				    PRELOAD_ENV_MAX);
+	if (!rc)
+		rc = with_ours(env, accept, load, sizeof(load), ours);
+	if (rc)
+		return rc;
+	if (own)
+		keep_own(true);
+	real()->execve(path, argv, (char *const *)ours);
+	rc = -errno;
+	if (own)
+		keep_own(false);
+	return rc;
 }
 
 PRELOAD_EXPORT int execve(const char *path, char *const *argv, char *const *env)
 {
 	char *const none[] = {NULL};
-	char accept[sizeof(PRELOAD_ENV) + PRELOAD_ENV_MAX] = PRELOAD_ENV "=";
-	char load[PATH_MAX_];
-	const char **ours;
-	bool own;
 
 	if (!preload_pid || !takes_queue())
 		return real()->execve(path, argv, env);
-	if (refused(path)) {
-		errno = EACCES;
-		return -1;
-	}
-	if (!env)
-		env = none;
-	ours = alloca((count(env) + 3) * sizeof(*ours));
-	own = preload_ours() && !preload_is_child;
-	preload_format(&preload, accept + sizeof(PRELOAD_ENV), PRELOAD_ENV_MAX);
-	with_ours(env, accept, load, sizeof(load), ours);
-	if (own)
-		keep_own(true);
-	real()->execve(path, argv, (char *const *)ours);
-	if (own)
-		keep_own(false);
+	errno = -execute(path, argv, env ? env : none);
 	return -1;
+}
+
+PRELOAD_EXPORT int fexecve(int fd, char *const *argv, char *const *env)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return execve(path, argv, env);
 }
 
 PRELOAD_EXPORT int execv(const char *path, char *const *argv)
@@ -161,4 +195,58 @@ PRELOAD_EXPORT int execvpe(const char *name, char *const *argv,
 PRELOAD_EXPORT int execvp(const char *name, char *const *argv)
 {
 	return execvpe(name, argv, environ);
+}
+
+/* Of a list of arguments: how many, its NULL too; then @argv and what follows. */
+static size_t list_len(const char *first, va_list args)
+{
+	size_t n = 1;
+
+	while (first && va_arg(args, char *))
+		n++;
+	return n + !!first;
+}
+
+#define TAKE_LIST(first, args, argv)                     \
+	({                                               \
+		size_t n_;                               \
+		va_start(args, first);                   \
+		n_ = list_len(first, args);              \
+		va_end(args);                            \
+		argv = alloca(n_ * sizeof(*argv));       \
+		argv[0] = (char *)first;                 \
+		va_start(args, first);                   \
+		for (size_t i_ = 1; i_ < n_; i_++)       \
+			argv[i_] = va_arg(args, char *); \
+	})
+
+PRELOAD_EXPORT int execl(const char *path, const char *first, ...)
+{
+	va_list args;
+	char **argv;
+
+	TAKE_LIST(first, args, argv);
+	va_end(args);
+	return execv(path, argv);
+}
+
+PRELOAD_EXPORT int execlp(const char *name, const char *first, ...)
+{
+	va_list args;
+	char **argv;
+
+	TAKE_LIST(first, args, argv);
+	va_end(args);
+	return execvp(name, argv);
+}
+
+PRELOAD_EXPORT int execle(const char *path, const char *first, ...)
+{
+	va_list args;
+	char **argv, **env;
+
+	TAKE_LIST(first, args, argv);
+	env = va_arg(args, char **);
+	va_end(args);
+	return execve(path, argv, env);
 }

@@ -47,7 +47,7 @@ static void in_child(void)
 	preload_forks++;
 	preload_is_child = true;
 	preload_pid = getpid();
-	preload_accept_forked();
+	preload_known_forked();
 	preload_linger_forked();
 }
 

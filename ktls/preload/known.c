@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,24 @@
 
 #define OWN_FIRST 64 /* out of the way of those that count from 3 on */
 
-int preload_own(int fd)
+static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void preload_lock(void)
+{
+	pthread_mutex_lock(&own_lock);
+}
+
+void preload_unlock(void)
+{
+	pthread_mutex_unlock(&own_lock);
+}
+
+void preload_known_forked(void)
+{
+	pthread_mutex_init(&own_lock, NULL);
+}
+
+int preload_own(int fd, _Atomic int *place)
 {
 	struct entry *e = table_new(ENTRY_OWN);
 	int own;
@@ -27,13 +45,53 @@ int preload_own(int fd)
 	if (own < 0)
 		own = real()->fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own >= 0 && own < TABLE_FDS) {
+		e->own = place;
+		*place = own;
 		table_set(own, e);
-		return own;
+		return 0;
 	}
 	table_unref(e);
 	if (own >= 0)
 		real()->close(own);
 	return own < 0 ? -errno : -EMFILE;
+}
+
+static _Atomic int *place_of(int fd)
+{
+	const struct entry *e = table_get(fd);
+
+	return e && e->kind == ENTRY_OWN ? e->own : NULL;
+}
+
+bool preload_is_own(int fd)
+{
+	return place_of(fd) && preload_ours();
+}
+
+int preload_move_own(int fd)
+{
+	_Atomic int *place;
+	int rc = 0;
+
+	preload_lock();
+	place = place_of(fd);
+	if (place)
+		rc = preload_own(fd, place);
+	if (place && !rc)
+		table_set(fd, NULL);
+	preload_unlock();
+	return rc;
+}
+
+void preload_disown(_Atomic int *place)
+{
+	const int own = *place;
+
+	/* A thread may have put something else there in the same moment. */
+	if (place_of(own) != place)
+		return;
+	table_set(own, NULL);
+	real()->close(own);
 }
 
 static int option(int fd, int name)
@@ -66,7 +124,7 @@ static void add_queue(int fd, int i)
 	e->bound = q->bound.any.sa_family;
 	e->nonblocking = q->nonblocking;
 	if (q->fd < 0)
-		q->fd = preload_own(fd);
+		preload_own(fd, &q->fd);
 }
 
 /*
@@ -104,16 +162,21 @@ void preload_take_own(struct preload_queue *q)
 	q->fd = e ? fd : -1;
 	if (!e)
 		return;
+	e->own = &q->fd;
 	real()->fcntl(fd, F_SETFD, FD_CLOEXEC);
 	table_set(fd, e);
 }
 
 void preload_recognise(int fd)
 {
+	const struct entry *e = table_get(fd);
 	struct stat st;
 	int i;
 
-	if (fd < 0 || fd >= TABLE_FDS || table_get(fd) || fstat(fd, &st) ||
+	/* A connection's may be left over from another file. */
+	if (e && (e->kind != ENTRY_CONN || preload_is_same(e, fd)))
+		return;
+	if (fd < 0 || fd >= TABLE_FDS || fstat(fd, &st) ||
 	    !S_ISSOCK(st.st_mode))
 		return;
 	i = queue_of(fd, st.st_ino);

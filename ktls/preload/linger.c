@@ -7,7 +7,6 @@
 #include "preload.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,8 +18,8 @@
 #define LINGERING_MAX 256
 #define WAIT_MS 60000
 
-/* Their descriptors, 0 where none is: a child has copies, and no thread. */
-static struct {
+/* @fd: 0 where none is. A child has copies, and no thread. */
+static struct lingering {
 	_Atomic int fd;
 	struct ktls_conn conn;
 } lingering[LINGERING_MAX];
@@ -33,25 +32,31 @@ static int64_t now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
+static void end(struct lingering *l)
+{
+	preload_lock();
+	preload_disown(&l->fd);
+	l->fd = 0;
+	preload_unlock();
+}
+
 static void *wait_for_room(void *arg)
 {
-	struct ktls_conn *c = arg;
-	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
-	const int64_t end = now_ms() + WAIT_MS;
-	size_t i;
+	struct lingering *l = arg;
+	struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+	const int64_t until = now_ms() + WAIT_MS;
 
-	while (now_ms() < end && poll(&p, 1, WAIT_MS) == 1)
-		if (p.revents & (POLLERR | POLLHUP) ||
-		    ktls_shutdown(c) != -EAGAIN)
+	while (now_ms() < until && poll(&p, 1, WAIT_MS) == 1) {
+		p.fd = l->conn.fd = l->fd;
+		if (p.revents & (POLLERR | POLLHUP | POLLNVAL) ||
+		    ktls_shutdown(&l->conn) != -EAGAIN)
 			break;
-	for (i = 0; &lingering[i].conn != c; i++)
-		;
-	real()->close(c->fd);
-	lingering[i].fd = 0;
+	}
+	end(l);
 	return NULL;
 }
 
-static int start(struct ktls_conn *c)
+static int start(struct lingering *l)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -63,39 +68,48 @@ static int start(struct ktls_conn *c)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, 65536 + PTHREAD_STACK_MIN);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, wait_for_room, c);
+	rc = pthread_create(&thread, &attr, wait_for_room, l);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return -rc;
 }
 
+static struct lingering *take_place(void)
+{
+	int none;
+
+	for (int i = 0; i < LINGERING_MAX; i++) {
+		none = 0;
+		if (atomic_compare_exchange_strong(&lingering[i].fd, &none, -1))
+			return &lingering[i];
+	}
+	return NULL;
+}
+
 /* What cannot be done ends as a truncation, as it would have without. */
 void preload_linger(int fd, const struct ktls_conn *c)
 {
-	int own = real()->fcntl(fd, F_DUPFD_CLOEXEC, 3), none;
+	struct lingering *l = take_place();
 
-	for (int i = 0; own >= 0 && i < LINGERING_MAX; i++) {
-		none = 0;
-		if (!atomic_compare_exchange_strong(&lingering[i].fd, &none,
-						    own))
-			continue;
-		lingering[i].conn = *c;
-		lingering[i].conn.fd = own;
-		lingering[i].conn.rekey = NULL;
-		if (!start(&lingering[i].conn))
-			return;
-		lingering[i].fd = 0;
-		break;
-	}
-	if (own >= 0)
-		real()->close(own);
+	if (!l)
+		return;
+	preload_lock();
+	if (preload_own(fd, &l->fd))
+		l->fd = 0;
+	preload_unlock();
+	if (!l->fd)
+		return;
+	l->conn = *c;
+	l->conn.rekey = NULL;
+	if (start(l))
+		end(l);
 }
 
 void preload_linger_forked(void)
 {
 	for (int i = 0; i < LINGERING_MAX; i++) {
-		if (lingering[i].fd)
-			real()->close(lingering[i].fd);
+		if (lingering[i].fd > 0)
+			end(&lingering[i]);
 		lingering[i].fd = 0;
 	}
 }

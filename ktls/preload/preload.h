@@ -33,8 +33,8 @@
  */
 struct preload_queue {
 	ino_t ino;
-	int fd, given;
-	_Atomic int port;
+	_Atomic int fd, port;
+	int given;
 	unsigned int hold_ms;
 	union address bound;
 	_Atomic bool nonblocking;
@@ -70,8 +70,6 @@ int preload_format(const struct preload_state *s, char *buf, size_t len);
 /* listen.c: makes @fd, which is queue @i, a listener. */
 struct entry *preload_add_listener(int fd, int i, const union address *bound);
 void preload_set_nonblocking(struct entry *e, bool on);
-/* accept.c: after a fork */
-void preload_accept_forked(void);
 /* linger.c: says close_notify as soon as there is room. Does not take @fd. */
 void preload_linger(int fd, const struct ktls_conn *c);
 void preload_linger_forked(void);
@@ -79,14 +77,28 @@ void preload_linger_forked(void);
 void preload_forget(int fd);
 /* Is what is at @fd still what was entered? See struct entry. */
 bool preload_is_same(const struct entry *e, int fd);
+/* @fd was closed behind our back, and @e was what it had been. */
+void preload_gone(const struct entry *e, int fd);
 /* known.c: what @fd is, that came from elsewhere */
 void preload_recognise(int fd);
 /* Descriptors from another process may be connections and queues of ours. */
 void preload_received(const struct msghdr *msg);
 /* Takes the own descriptor that who executed us has left, if it is there. */
 void preload_take_own(struct preload_queue *q);
-/* An own descriptor of @fd's file. -errno. */
-int preload_own(int fd);
+/*
+ * An own descriptor of @fd's file, which the server cannot close; its number goes
+ * to *@place, and another one when it has to make room. 0 or -errno. While one is
+ * made or closed the lock is held, for calls that do not wait.
+ */
+int preload_own(int fd, _Atomic int *place);
+/* Closes it. What becomes of *@place is the caller's. */
+void preload_disown(_Atomic int *place);
+void preload_lock(void);
+void preload_unlock(void);
+void preload_known_forked(void);
+bool preload_is_own(int fd);
+/* Has it make room, if it is still there; takes the lock. 0 or -errno. */
+int preload_move_own(int fd);
 
 /*
  * address.c: @from in @family, IPv4 as a mapped address in IPv6, none as the

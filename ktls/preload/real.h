@@ -6,7 +6,7 @@
 #ifndef PRELOAD_REAL_H
 #define PRELOAD_REAL_H
 
-#include <spawn.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -27,11 +27,14 @@
 	F(ssize_t, recvfrom, int, void *, size_t, int, struct sockaddr *, \
 	  socklen_t *)                                                    \
 	F(ssize_t, recvmsg, int, struct msghdr *, int)                    \
+	F(int, recvmmsg, int, struct mmsghdr *, unsigned int, int,        \
+	  struct timespec *)                                              \
 	F(ssize_t, sendmsg, int, const struct msghdr *, int)              \
 	F(ssize_t, splice, int, off64_t *, int, off64_t *, size_t,        \
 	  unsigned int)                                                   \
 	F(int, ioctl, int, unsigned long, ...)                            \
 	F(int, fcntl, int, int, ...)                                      \
+	F(int, fclose, FILE *)                                            \
 	F(int, close, int)                                                \
 	F(int, close_range, unsigned int, unsigned int, int)              \
 	F(int, dup, int)                                                  \

@@ -43,19 +43,25 @@ static ssize_t end(struct entry *e, int fd)
 	return 0;
 }
 
-/* Has it ended before? Then *@n is what to return. */
-static bool is_over(struct entry *e, ssize_t *n)
+/*
+ * Has it ended before? Then *@n is what to return. But the number may be another
+ * file's by now.
+ */
+static bool is_over(struct entry *e, int fd, ssize_t *n)
 {
+	if (!e->got_close && !e->error)
+		return false;
+	if (!preload_is_same(e, fd)) {
+		preload_gone(e, fd);
+		return false;
+	}
 	if (e->got_close) {
 		*n = 0;
 		return true;
 	}
-	if (e->error) {
-		errno = e->error;
-		*n = -1;
-		return true;
-	}
-	return false;
+	errno = e->error;
+	*n = -1;
+	return true;
 }
 
 static bool is_plain_error(int error)
@@ -83,10 +89,10 @@ static bool again(struct entry *e, int fd, ssize_t *n)
 	int rc;
 
 	if (is_fine(e, *n) || (*n < 0 && is_plain_error(errno)) ||
-	    e->conn.mode == KTLS_PLAIN)
+	    (!*n && e->ended) || e->conn.mode == KTLS_PLAIN)
 		return false;
 	if (!preload_is_same(e, fd)) {
-		table_set(fd, NULL); /* closed behind our back */
+		preload_gone(e, fd);
 		return false;
 	}
 	c.fd = fd;
@@ -107,7 +113,7 @@ static bool again(struct entry *e, int fd, ssize_t *n)
 		const int errno_ = errno;                                 \
 		int tries_ = CONTROLS_MAX;                                \
 		ssize_t n_;                                               \
-		if (!is_over(e, &n_))                                     \
+		if (!is_over(e, fd, &n_))                                 \
 			do                                                \
 				n_ = tries_-- ? (call) : fail(e, EPROTO); \
 			while (again(e, fd, &n_));                        \
@@ -201,6 +207,26 @@ PRELOAD_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return n;
 }
 
+/* One message is what a stream has. */
+PRELOAD_EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n,
+			    int flags, struct timespec *timeout)
+{
+	ssize_t len;
+	int got;
+
+	if (table_conn(fd) && n) {
+		len = recvmsg(fd, &msgs->msg_hdr, flags & ~MSG_WAITFORONE);
+		if (len < 0)
+			return -1;
+		msgs->msg_len = len;
+		return 1;
+	}
+	got = real()->recvmmsg(fd, msgs, n, flags, timeout);
+	for (int i = 0; i < got && preload_pid; i++)
+		preload_received(&msgs[i].msg_hdr);
+	return got;
+}
+
 PRELOAD_EXPORT ssize_t splice(int from, off64_t *from_offset, int to,
 			      off64_t *to_offset, size_t len,
 			      unsigned int flags)
@@ -268,7 +294,7 @@ PRELOAD_EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_end(args);
 	if (e && e->kind == ENTRY_CONN && e->conn.mode == KTLS_KERNEL &&
 	    request == FIONREAD) {
-		*(int *)arg = readable(fd);
+		*(int *)arg = e->got_close ? 0 : readable(fd);
 		return 0;
 	}
 	if (e && (e->kind == ENTRY_LISTENER || e->kind == ENTRY_IDLE) &&

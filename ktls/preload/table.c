@@ -84,6 +84,8 @@ bool table_unref(struct entry *e)
 {
 	if (atomic_fetch_sub(&e->refs, 1) != 1)
 		return false;
+	/* Of a connection its secrets are wiped. */
+	ktls_release(&e->conn);
 	give_free(e - table_entries);
 	return true;
 }
@@ -108,13 +110,15 @@ struct entry *table_listener(int fd)
 void table_set(int fd, struct entry *e)
 {
 	int end = atomic_load(&table_end);
+	uint32_t old;
 
 	if (e)
 		while (end <= fd &&
 		       !atomic_compare_exchange_weak(&table_end, &end, fd + 1))
 			;
-	atomic_store_explicit(&table_slots[fd], e ? e - table_entries : 0,
-			      memory_order_release);
+	old = atomic_exchange(&table_slots[fd], e ? e - table_entries : 0);
+	if (old)
+		table_unref(&table_entries[old]);
 }
 
 void table_share(int fd, int copy)

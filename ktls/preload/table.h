@@ -36,12 +36,14 @@ union address {
 /*
  * @refs:   descriptors that share it
  * @local:  of a listener what it was bound to; a family is always there
- * @nonblocking, @listening, @ended: a listener's, as the server set them
+ * @nonblocking, @listening: a listener's, as the server set them
+ * @ended:  the server has shut down what comes in
  * @bound:  the server has bound it, and did not find it there
  * @forks:  preload_forks when it was accepted
  * @dev, @ino: the socket's, since a number may be reused behind our back
  * @epoll:  where it was added, or -1
  * @reset:  closing is to cut off: SO_LINGER with 0 seconds
+ * @own:    of ours, where its number is kept
  * @error:  what ended the receiving direction for good, or 0
  */
 struct entry {
@@ -55,6 +57,7 @@ struct entry {
 	dev_t dev;
 	ino_t ino;
 	_Atomic int epoll;
+	_Atomic int *own;
 	_Atomic bool reset, got_close;
 	_Atomic int error;
 };
@@ -86,7 +89,10 @@ static inline struct entry *table_get(int fd)
 struct entry *table_conn(int fd);
 struct entry *table_listener(int fd);
 
-/* Puts @e, a reference of the caller's, at @fd, or nothing with NULL. */
+/*
+ * Puts @e, a reference of the caller's, at @fd, or nothing with NULL. What was
+ * there is given up: it may be one that was closed behind our back.
+ */
 void table_set(int fd, struct entry *e);
 /* @copy is another descriptor for what @fd is. */
 void table_share(int fd, int copy);

@@ -6,7 +6,7 @@
  *
  * Listens on 127.0.0.1, or [::], at PORT, or goes on with FD that listens
  * already. What it does with a connection is the path that it is asked for:
- *   /read /recv /recvfrom /readv /recvmsg /peek /splice
+ *   /read /recv /recvfrom /readv /recvmsg /recvmmsg /peek /splice
  *             answers, then receives in that way to the end
  *   /info     says what it was told of the connection
  *   /sink     (PUT) reads 10 bytes of the body, then as FIONREAD says
@@ -14,6 +14,9 @@
  *   /forked   answers and closes, after a child was there and went
  *   /dup      closes the first of two, answers by the second
  *   /dup2     likewise, and ends the second by putting another in its place
+ *   /over     puts something in the place of many a descriptor, after
+ *   /stdio    answers by stdio, closes so, and reads a file in that place
+ *   /shut     shuts down the client's direction, and reads
  *   /full     writes until there is no more room, and closes
  *   /half     shuts down its direction, and waits for the client's end
  *   /exec     executes itself anew, to go on with FD
@@ -149,6 +152,7 @@ static ssize_t receive(int fd, const char *how)
 			     .msg_iovlen = 2,
 			     .msg_control = control,
 			     .msg_controllen = sizeof(control)};
+	struct mmsghdr all = {.msg_hdr = msg};
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
 
@@ -161,6 +165,8 @@ static ssize_t receive(int fd, const char *how)
 		return readv(fd, iov, 2);
 	if (!strcmp(how, "recvmsg"))
 		return recvmsg(fd, &msg, 0);
+	if (!strcmp(how, "recvmmsg"))
+		return recvmmsg(fd, &all, 1, 0, NULL) == 1 ? (ssize_t)all.msg_len : -1;
 	if (!strcmp(how, "peek"))
 		return recv(fd, a, sizeof(a), MSG_PEEK);
 	if (!strcmp(how, "splice"))
@@ -292,6 +298,40 @@ static void by_dup2(int fd)
 	close(null);
 }
 
+/* Those from 64 on are the library's, but who knows that? */
+static void over(int fd)
+{
+	for (int i = 64; i < 80; i++)
+		dup2(STDOUT_FILENO, i);
+	answer(fd, "over");
+	close(fd);
+}
+
+static void by_stdio(int fd)
+{
+	FILE *file = fdopen(fd, "w");
+	char byte;
+
+	fprintf(file, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstdio");
+	fflush(file);
+	while (read(fd, &byte, 1) > 0)
+		;
+	fclose(file);
+	if (open("/proc/self/exe", O_RDONLY) == fd)
+		printf("event=file read=%zd\n", read(fd, &byte, 1));
+	close(fd);
+}
+
+static void closed_to_us(int fd)
+{
+	char byte;
+
+	answer(fd, "shut");
+	shutdown(fd, SHUT_RD);
+	printf("event=shut read=%zd\n", read(fd, &byte, 1));
+	close(fd);
+}
+
 static void full(int fd)
 {
 	static char block[16384];
@@ -350,10 +390,11 @@ static const struct {
 	const char *path;
 	void (*run)(int fd);
 } actions[] = {
-	{"info", info},	  {"fork", by_fork}, {"forked", forked},
-	{"dup", by_dup},  {"dup2", by_dup2}, {"full", full},
-	{"half", half},	  {"exec", execute}, {"deaf", deaf},
-	{"range", range},
+	{"info", info},		{"fork", by_fork}, {"forked", forked},
+	{"dup", by_dup},	{"dup2", by_dup2}, {"full", full},
+	{"half", half},		{"exec", execute}, {"deaf", deaf},
+	{"range", range},	{"over", over},	   {"stdio", by_stdio},
+	{"shut", closed_to_us},
 };
 
 /* Reads one request's head, and a byte at a time, so that no body is taken. */

@@ -24,6 +24,7 @@ recv --path /recv --close
 recvfrom --path /recvfrom --close
 readv --path /readv --close
 recvmsg --path /recvmsg --close
+recvmmsg --path /recvmmsg --close
 peek --path /peek --close
 splice --path /splice --close
 1.2 --version 1.2 --path /recv --close
@@ -32,6 +33,7 @@ cut-recv --path /recv --cut
 cut-recvfrom --path /recvfrom --cut
 cut-readv --path /readv --cut
 cut-recvmsg --path /recvmsg --cut
+cut-recvmmsg --path /recvmmsg --cut
 cut-peek --path /peek --cut
 cut-splice --path /splice --cut
 info --path /info
@@ -44,10 +46,13 @@ dup2 --path /dup2
 half --path /half --close
 deaf --path /deaf
 range --path /range
+over --path /over
+stdio --path /stdio --close
+shut --path /shut
 exec --path /exec
 after --path /info
 END
-for how in read recv recvfrom readv recvmsg peek splice; do
+for how in read recv recvfrom readv recvmsg recvmmsg peek splice; do
 	served "$how: a clean end" $how
 	logged "$how: close_notify is an end of file, and stays one" \
 		"^event=end by=$how how=eof again=eof readable=1"
@@ -75,6 +80,11 @@ served "another in its place is an end, too" dup2
 served "shutdown(2) says close_notify" half
 served "a child's shutdown(2) of the listening socket harms nobody" deaf
 served "nor does closing all that one does not know" range
+served "nor does putting something else in many a place" over
+served "stdio closes with a close_notify" stdio
+logged "what gets its descriptor is not at its end" '^event=file read=1$'
+logged "after shutdown(2) of the client's direction it is at its end" \
+	'^event=shut read=0$'
 served "it executes itself" exec
 logged "and finds its listening socket again" "^event=listening fd=[0-9]* \
 type=1 domain=2 protocol=6 acceptconn=1 name=127.0.0.1/$FRONT blocks=1,0 again=0\$"
