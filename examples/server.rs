@@ -45,7 +45,8 @@ fn serve(c: Conn) -> io::Result<()> {
     write!(c.get_mut(), "HTTP/1.0 200 OK\r\n\r\n{body}got {got}\n")
 }
 fn main() {
-    let queue = unsafe { ktls_queue_new(3, 0) };
+    let hold = std::env::var("KTLS_HOLD_MS").ok().and_then(|s| s.parse().ok());
+    let queue = unsafe { ktls_queue_new(3, hold.unwrap_or(0)) };
     loop {
         let mut c = Conn([0; 16]);
         unsafe { poll(&mut [3, 1], 1, -1) }; // until it can be read

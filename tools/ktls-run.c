@@ -6,6 +6,7 @@
  * one; the server only gets the end that connections are taken from.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,23 +119,38 @@ static int block_signals(struct runner *r)
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
 		sigaddset(&set, taken[i]);
 	sigprocmask(SIG_BLOCK, &set, &r->mask);
+	/* Ignored, as a parent may have it, children end without a word. */
+	signal(SIGCHLD, SIG_DFL);
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return r->signals < 0 ? -errno : 0;
 }
 
-/* The server's processes that are ours to signal: others have a parent. */
-static void signal_children(int number)
+/*
+ * The server's processes that are ours to signal: others have a parent. Returns
+ * how many.
+ */
+static int signal_children(int number)
 {
 	char path[64];
 	FILE *file;
-	int pid;
+	int pid, n = 0;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
 	file = fopen(path, "re");
 	while (file && fscanf(file, "%d", &pid) == 1)
-		kill(pid, number);
+		n += !kill(pid, number);
 	if (file)
 		fclose(file);
+	return n;
+}
+
+/* Whoever so loses its parent becomes ours, until there is nobody left. */
+static void kill_all(const struct runner *r)
+{
+	if (r->main)
+		kill(r->main, SIGKILL);
+	while (signal_children(SIGKILL) && waitpid(-1, NULL, 0) > 0)
+		;
 }
 
 static void free_registrations(struct runner *r)
@@ -255,29 +271,57 @@ static int cannot_start(const struct runner *r, int rc, const char *error)
 		say("%s", error);
 	else
 		say("%s: %s", r->o.command[0], strerror(-rc));
-	return rc == -ENOENT ? RUN_NOT_FOUND :
-	       rc == -EIO    ? RUN_SYSTEM :
-			       RUN_REFUSED;
+	switch (-rc) {
+	case ENOENT:
+		return RUN_NOT_FOUND;
+	case EIO:
+	case EAGAIN:
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+		return RUN_SYSTEM;
+	default:
+		return RUN_REFUSED;
+	}
+}
+
+/* Its pipe is closed a moment before it can be waited for. */
+static bool has_ended(struct runner *r)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < 100; i++) {
+		if (waitpid(r->main, &r->status, WNOHANG) == r->main) {
+			r->main = 0;
+			return true;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 /*
- * A server without the library might listen in plaintext: it must not live. One
- * that has ended by itself has told why.
+ * A server without the library might listen in plaintext: it must not live, nor
+ * what it has started. One that has ended by itself has told why.
  */
 static int check_library(struct runner *r, struct run_preload *p)
 {
+	const char *name = r->o.command[0];
 	const int rc = run_preload_wait(p);
+	int status = RUN_REFUSED;
 
 	if (!rc)
 		return 0;
-	if (rc == -ECHILD && waitpid(r->main, &r->status, 0) == r->main) {
-		r->main = 0;
-		say("%s ended before the library was loaded", r->o.command[0]);
-		return exit_status(r) ?: RUN_REFUSED;
+	if (rc == -ETIMEDOUT) {
+		say("%s did not load the library within 5 s: killed", name);
+	} else if (has_ended(r)) {
+		say("%s ended before the library was loaded", name);
+		status = exit_status(r) ?: RUN_REFUSED;
+	} else {
+		say("%s has closed what the library reports by: killed", name);
 	}
-	say("%s did not load the library within 5 s: killed", r->o.command[0]);
-	kill(r->main, SIGKILL);
-	return RUN_REFUSED;
+	kill_all(r);
+	return status;
 }
 
 static int start(struct runner *r)
@@ -297,7 +341,7 @@ static int start(struct runner *r)
 		rc = run_preload_init(&preload, &r->o, fds, hold_ms, error,
 				      sizeof(error));
 	if (!rc) {
-		r->main = run_start(&r->o, fds, &r->mask,
+		r->main = run_start(&r->o, fds, hold_ms, &r->mask,
 				    wants ? &preload : NULL);
 		rc = r->main < 0 ? r->main : 0;
 	}
@@ -308,11 +352,24 @@ static int start(struct runner *r)
 	return wants ? check_library(r, &preload) : 0;
 }
 
+/* What is said must not end up in a queue that took standard error's place. */
+static void open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct runner r;
 	int rc;
 
+	open_standard();
 	parse_options(&r.o, argc, argv);
 	if (register_all(&r))
 		return RUN_SYSTEM;

@@ -86,19 +86,33 @@ says "a server's status is ktls-run's" 7 'serving' --queue "$web" -- \
 says "a killed one's is as a shell has it" 137 'serving' --queue "$web" -- \
 	sh -c 'kill -9 $$'
 
+spawn deaf python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execvp(sys.argv[1], sys.argv[1:])' "$run" --queue "$web" -- sh -c 'exit 7'
+wait_for 10 gone "$SPAWNED" || stop "$SPAWNED"
+wait "$SPAWNED"
+is "even where it was started not to hear of children" $? 7
+out=$(ulimit -n 8; "$run" --queue "$web" -- true 2>&1)
+is "few descriptors: status" $? 111
+matches "few descriptors" "$out" '^ktls-run: .*Too many open files'
+"$run" --queue "$web" -- true 2>&- </dev/null
+is "no standard error" $? 0
+
 # Which descriptors it has; the shell's own 255 is not one of them.
 fds='cd /proc/self/fd; for f in *; do [ $f -lt 3 ] || [ ! -S $f ] || echo $f; done
-	echo $LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID ? $$ - LISTEN_PID : 99))'
+	echo $LISTEN_FDS $LISTEN_FDNAMES $KTLS_HOLD_MS \
+		$((LISTEN_PID ? $$ - LISTEN_PID : 99))'
 got() { # ARG... - what the server says, in a line
 	local lines
 	mapfile -t lines < <("$run" "$@" -- bash -c "$fds" 2>/dev/null)
 	echo "${lines[*]}"
 }
-is "the server gets the queue at 3, and its read end only" "$(got --queue "$web")" '3 1 web 0'
+is "the server gets the queue at 3, and its read end only" \
+	"$(got --queue "$web")" '3 1 web 30000 0'
 is "or elsewhere, which LISTEN_FDS cannot say" \
 	"$(got --queue "$web" --fd 7)" '7 99'
 is "several" "$(got --queue "$web" --fd 4 --queue "$web" --queue "$web")" \
-	'3 4 5 3 web:web:web 0'
+	'3 4 5 3 web:web:web 30000:30000:30000 0'
 is "LISTEN_FDS of another is not passed on" \
 	"$(LISTEN_FDS=3 LISTEN_PID=$$ got --queue "$web" --fd 7)" '7 99'
 # ---- signals ----------------------------------------------------------------

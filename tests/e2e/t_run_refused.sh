@@ -14,7 +14,7 @@ up
 refuses() {
 	rm -f "$DIR/ran"
 	says "$1" 126 "^ktls-run: $2" --queue "$web" --preload -- "${@:3}"
-	is "$1: it did not run" "$(cat "$DIR/ran" 2>/dev/null)" ''
+	check_fails "$1: it did not run" test -e "$DIR/ran"
 }
 mkdir "$DIR/bin"
 ran=$DIR/ran
@@ -55,32 +55,87 @@ refuses "a shell that becomes a static program" \
 	'.*/static is linked statically' \
 	sh -c "exec $DIR/bin/static touch $ran"
 
-# Programs in which the library does not come to say that it is there: one whose
-# loader is slow, and one that has ended before.
-cat >"$DIR/slow.c" <<'END'
+cat >"$DIR/execs.c" <<'END'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
-__attribute__((constructor)) static void begin(void)
+
+extern char **environ;
+
+int main(int argc, char **argv)
 {
-	sleep(SECONDS);
-	_exit(SECONDS ? 0 : 4);
+	const struct rlimit none = {.rlim_cur = 0, .rlim_max = 1024};
+	char *const args[] = {"static", "touch", argv[argc - 1], NULL};
+
+	switch (argv[1][0]) {
+	case 'l':
+		execl(argv[2], args[0], args[1], args[2], NULL);
+		break;
+	case 'p':
+		execlp(argv[2], args[0], args[1], args[2], NULL);
+		break;
+	case 'e':
+		execle(argv[2], args[0], args[1], args[2], NULL, environ);
+		break;
+	case 'f':
+		fexecve(open(argv[2], O_RDONLY), args, environ);
+		break;
+	case 'n':
+		setrlimit(RLIMIT_NOFILE, &none);
+		execv(argv[2], args);
+		break;
+	case 'o':
+		setenv("LD_PRELOAD", argv[2], 1);
+		execlp("env", "env", NULL);
+	}
+	return 126;
 }
 END
-for seconds in 30 0; do
-	gcc -shared -fPIC -DSECONDS=$seconds -o "$DIR/slow$seconds.so" \
-		"$DIR/slow.c"
+gcc -o "$DIR/bin/execs" "$DIR/execs.c"
+for how in l p e f; do
+	refuses "a program that becomes one (exec$how)" \
+		'.* is linked statically' \
+		"$DIR/bin/execs" $how "$DIR/bin/static" "$ran"
+done
+refuses "one that cannot be looked at" '' \
+	"$DIR/bin/execs" n "$DIR/bin/static" "$ran"
+matches "a library that is named like ours is not taken for it" \
+	"$("$run" --queue "$web" --preload -- "$DIR/bin/execs" o \
+		"$B/libktls-accept.so.old" 2>&1)" \
+	"^LD_PRELOAD=$B/libktls-accept.so:$B/libktls-accept.so.old"
+
+# Programs in which the library does not come to say that it is there.
+# without NAME CODE - it is what comes first in $DIR/bin/NAME
+without() {
+	printf '%s\n' '#define _GNU_SOURCE' '#include <unistd.h>' \
+		'__attribute__((constructor)) static void begin(void) {' "$2" '}' \
+		>"$DIR/$1.c"
+	gcc -shared -fPIC -o "$DIR/$1.so" "$DIR/$1.c"
 	# What is needed is initialised before who needs it, and before us.
 	echo 'int main(void) { return 0; }' >"$DIR/main.c"
-	gcc -o "$DIR/bin/slow$seconds" "$DIR/main.c" -Wl,--no-as-needed \
-		"$DIR/slow$seconds.so"
-done
+	gcc -o "$DIR/bin/$1" "$DIR/main.c" -Wl,--no-as-needed "$DIR/$1.so"
+}
+without slow 'sleep(30); _exit(0);'
+without ends '_exit(4);'
+without closes 'closefrom(3); sleep(30); _exit(0);'
+without forks 'closefrom(3); if (fork()) _exit(0); setsid();
+	if (fork()) _exit(0); sleep(30); _exit(0);'
 begun=${EPOCHREALTIME/./}
-out=$("$run" --queue "$web" --preload -- "$DIR/bin/slow30" 2>&1)
+out=$("$run" --queue "$web" --preload -- "$DIR/bin/slow" 2>&1)
 is "a program that does not load it in 5 s: status" $? 126
 matches "a program that does not load it in 5 s" "$out" \
-	'slow30 did not load the library within 5 s: killed'
+	'slow did not load the library within 5 s: killed'
 between "after these" $(((${EPOCHREALTIME/./} - begun) / 1000)) 4900 8000
 says "a program that ends before" 4 'ended before the library was loaded' \
-	--queue "$web" --preload -- "$DIR/bin/slow0"
+	--queue "$web" --preload -- "$DIR/bin/ends"
+says "one that closes all it has, and goes on" 126 \
+	'closes has closed what the library reports by: killed' \
+	--queue "$web" --preload -- "$DIR/bin/closes"
+says "one that leaves a daemon" 126 'ended before the library was loaded' \
+	--queue "$web" --preload -- "$DIR/bin/forks"
+check_fails "nothing of them is left" pgrep -f "^$DIR/bin/"
 
 # Nothing listens in plaintext: a server that lost the queue, or has no place.
 port=$(free_port)

@@ -176,6 +176,16 @@ int run_parse_options(struct run_options *o, int argc, char **argv, char *error,
 	return rc;
 }
 
+int run_first_free(const struct run_options *o)
+{
+	int fd = RUN_FD_FIRST;
+
+	for (size_t i = 0; i < o->n; i++)
+		if (o->queues[i].fd >= fd)
+			fd = o->queues[i].fd + 1;
+	return fd;
+}
+
 bool run_wants_preload(const struct run_options *o)
 {
 	for (size_t i = 0; i < o->n; i++)

@@ -46,6 +46,8 @@ struct run_options {
 int run_parse_options(struct run_options *o, int argc, char **argv, char *error,
 		      size_t error_len);
 
+/* The descriptor behind those of all queues. */
+int run_first_free(const struct run_options *o);
 /* Is the library wanted for any of them? */
 bool run_wants_preload(const struct run_options *o);
 

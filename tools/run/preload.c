@@ -13,6 +13,7 @@
 
 #include "ktls/preload/preload.h"
 #include "ktls/preload/program.h"
+#include "tools/run/start.h"
 
 #define LIBRARY "libktls-accept.so"
 #define WAIT_MS 5000
@@ -69,16 +70,16 @@ static int describe(struct run_preload *p, const struct run_options *o,
 }
 
 /* Out of the way of the queues, and open in what is executed. */
-static int make_pipe(struct run_preload *p)
+static int make_pipe(struct run_preload *p, const struct run_options *o)
 {
 	int pair[2];
 
 	if (pipe2(pair, O_CLOEXEC))
 		return -errno;
 	p->report[0] = pair[0];
-	p->report[1] = fcntl(pair[1], F_DUPFD_CLOEXEC, RUN_FD_MAX + 1);
+	p->report[1] = run_out_of_way(o, pair[1]);
 	close(pair[1]);
-	return p->report[1] < 0 ? -errno : 0;
+	return p->report[1] < 0 ? p->report[1] : 0;
 }
 
 int run_preload_init(struct run_preload *p, const struct run_options *o,
@@ -99,7 +100,7 @@ int run_preload_init(struct run_preload *p, const struct run_options *o,
 	if (!rc)
 		rc = program_check(path, error, error_len);
 	if (!rc)
-		rc = make_pipe(p);
+		rc = make_pipe(p, o);
 	if (!rc)
 		rc = describe(p, o, queue_fds, hold_ms);
 	if (rc && !error[0])
@@ -121,8 +122,9 @@ int run_preload_enter(const struct run_preload *p)
 	const char *old = getenv("LD_PRELOAD");
 	char load[8192];
 
-	snprintf(load, sizeof(load), "%s%s%s", p->path, old ? ":" : "",
-		 old ? old : "");
+	if (snprintf(load, sizeof(load), "%s%s%s", p->path, old ? ":" : "",
+		     old ? old : "") >= (int)sizeof(load))
+		return -E2BIG;
 	if (setenv("LD_PRELOAD", load, 1) || setenv(PRELOAD_ENV, p->text, 1) ||
 	    fcntl(p->report[1], F_SETFD, 0))
 		return -errno;

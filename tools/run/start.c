@@ -55,28 +55,64 @@ int run_names(const struct run_options *o, int n, char *buf, size_t len)
 	return 0;
 }
 
-/* LISTEN_PID is the server's own, so that it does not count for others. */
-static int set_environment(const struct run_options *o)
+int run_hold_times(const struct run_options *o, int n,
+		   const unsigned int *hold_ms, char *buf, size_t len)
 {
+	size_t used = 0;
+
+	*buf = 0;
+	for (int i = 0; i < n; i++) {
+		used += snprintf(
+			buf + used, len - used, "%s%u", i ? ":" : "",
+			hold_ms[queue_at(o, RUN_FD_FIRST + i) - o->queues]);
+		if (used >= len)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+static int put_number(const char *name, int number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", number);
+	return setenv(name, text, 1) ? -errno : 0;
+}
+
+/* LISTEN_PID is the server's own, so that it does not count for others. */
+static int set_environment(const struct run_options *o,
+			   const unsigned int *hold_ms)
+{
+	static const char *const names[] = {"LISTEN_FDS", "LISTEN_PID",
+					    "LISTEN_FDNAMES", RUN_HOLD_ENV};
 	const int n = run_listen_fds(o);
-	char names[NAMES_MAX], number[16];
+	char text[NAMES_MAX];
 	int rc;
 
-	if (!n) {
-		unsetenv("LISTEN_FDS");
-		unsetenv("LISTEN_PID");
-		unsetenv("LISTEN_FDNAMES");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		unsetenv(names[i]);
+	if (!n)
 		return 0;
-	}
-	rc = run_names(o, n, names, sizeof(names));
-	if (rc)
-		return rc;
-	snprintf(number, sizeof(number), "%d", n);
-	if (setenv("LISTEN_FDS", number, 1) ||
-	    setenv("LISTEN_FDNAMES", names, 1))
-		return -errno;
-	snprintf(number, sizeof(number), "%d", getpid());
-	return setenv("LISTEN_PID", number, 1) ? -errno : 0;
+	rc = run_names(o, n, text, sizeof(text));
+	if (!rc && setenv("LISTEN_FDNAMES", text, 1))
+		rc = -errno;
+	if (!rc)
+		rc = run_hold_times(o, n, hold_ms, text, sizeof(text));
+	if (!rc && setenv(RUN_HOLD_ENV, text, 1))
+		rc = -errno;
+	if (!rc)
+		rc = put_number("LISTEN_FDS", n);
+	return rc ? rc : put_number("LISTEN_PID", getpid());
+}
+
+int run_out_of_way(const struct run_options *o, int fd)
+{
+	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, run_first_free(o));
+
+	if (copy >= 0)
+		return copy;
+	/* EINVAL: the limit of descriptors is below the number. */
+	return errno == EINVAL ? -EMFILE : -errno;
 }
 
 /* First out of the way: one's place may be where another one is. */
@@ -86,13 +122,13 @@ static int place_queues(const struct run_options *o, const int *queue_fds,
 	int high[RUN_QUEUES_MAX];
 
 	for (size_t i = 0; i < o->n; i++) {
-		high[i] = fcntl(queue_fds[i], F_DUPFD_CLOEXEC, RUN_FD_MAX + 1);
+		high[i] = run_out_of_way(o, queue_fds[i]);
 		if (high[i] < 0)
-			return -errno;
+			return high[i];
 	}
-	*report = fcntl(*report, F_DUPFD_CLOEXEC, RUN_FD_MAX + 1);
+	*report = run_out_of_way(o, *report);
 	if (*report < 0)
-		return -errno;
+		return *report;
 	for (size_t i = 0; i < o->n; i++)
 		if (dup2(high[i], o->queues[i].fd) < 0)
 			return -errno;
@@ -101,7 +137,8 @@ static int place_queues(const struct run_options *o, const int *queue_fds,
 
 /* Becomes the server. What keeps it from that goes into @report. */
 __attribute__((noreturn)) static void
-become(const struct run_options *o, const int *queue_fds, const sigset_t *mask,
+become(const struct run_options *o, const int *queue_fds,
+       const unsigned int *hold_ms, const sigset_t *mask,
        const struct run_preload *preload, pid_t parent, int report)
 {
 	int fallback = report, rc;
@@ -111,7 +148,7 @@ become(const struct run_options *o, const int *queue_fds, const sigset_t *mask,
 		_exit(RUN_SYSTEM);
 	rc = place_queues(o, queue_fds, &report);
 	if (!rc)
-		rc = set_environment(o);
+		rc = set_environment(o, hold_ms);
 	if (!rc && preload)
 		rc = run_preload_enter(preload);
 	sigprocmask(SIG_SETMASK, mask, NULL);
@@ -127,7 +164,8 @@ become(const struct run_options *o, const int *queue_fds, const sigset_t *mask,
 }
 
 pid_t run_start(const struct run_options *o, const int *queue_fds,
-		const sigset_t *mask, const struct run_preload *preload)
+		const unsigned int *hold_ms, const sigset_t *mask,
+		const struct run_preload *preload)
 {
 	const pid_t self = getpid();
 	int report[2], rc = 0;
@@ -137,7 +175,7 @@ pid_t run_start(const struct run_options *o, const int *queue_fds,
 		return -errno;
 	pid = fork();
 	if (!pid)
-		become(o, queue_fds, mask, preload, self, report[1]);
+		become(o, queue_fds, hold_ms, mask, preload, self, report[1]);
 	if (pid < 0)
 		rc = -errno;
 	close(report[1]);
