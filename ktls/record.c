@@ -158,14 +158,14 @@ static int on_einval(struct ktls_conn *c)
 /* Returns 1: go on, 0: clean end, or -errno. */
 static int judge_kernel(struct ktls_conn *c, int res)
 {
-	switch (-res) {
+	switch (res) {
 	case 0:
 		return -ECONNRESET;
-	case EIO:
+	case -EIO:
 		return take_control(c);
-	case EBADMSG:
-	case EINVAL:
-	case EMSGSIZE:
+	case -EBADMSG:
+	case -EINVAL:
+	case -EMSGSIZE:
 		return bad_record(c, -res);
 	default:
 		return res;
@@ -245,7 +245,6 @@ int ktls_recv_result(struct ktls_conn *c, int res)
 static ssize_t read_on(struct ktls_conn *c, uint8_t *buf, size_t n, size_t len)
 {
 	ssize_t more = 0;
-	int rc;
 
 	while (n < len) {
 		more = recv(c->fd, buf + n, len - n, MSG_DONTWAIT);
@@ -253,11 +252,13 @@ static ssize_t read_on(struct ktls_conn *c, uint8_t *buf, size_t n, size_t len)
 			break;
 		n += more;
 	}
-	if (n < len && more < 0 && errno != EAGAIN) {
-		rc = judge(c, -errno);
-		if (rc < 0 && rc != -EAGAIN && rc != -EINTR)
-			ktls_rekey_fail(c, rc);
-	}
+	if (n == len || more >= 0 || errno == EAGAIN || errno == EINTR)
+		return n;
+	/* An alert stays, and poll() says so. */
+	if (errno == EIO)
+		look_ahead(c);
+	else
+		ktls_rekey_fail(c, judge(c, -errno));
 	return n;
 }
 

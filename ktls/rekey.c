@@ -103,8 +103,11 @@ int ktls_rekey_follow(struct ktls_conn *c, bool asks)
 
 void ktls_rekey_fail(struct ktls_conn *c, int error)
 {
-	if (c->rekey)
-		c->rekey->failed = error;
+	if (!c->rekey)
+		return;
+	c->rekey->failed = error;
+	/* So that poll() has the caller come for it. */
+	shutdown(c->fd, SHUT_RD);
 }
 
 int ktls_rekey_failed(const struct ktls_conn *c)

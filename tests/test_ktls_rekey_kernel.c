@@ -309,7 +309,25 @@ Test(rekey, is_found_behind_data, .fini = close_pair)
 				       "\x18\0\0", 3, 0), 0);
 	cr_assert_eq(recv(ours.fd, buf, sizeof(buf), 0), 4);
 	cr_expect_eq(ktls_recv_result(&ours, 4), 1);
-	cr_expect_eq(ktls_recv_result(&ours, -EAGAIN), -EKEYEXPIRED);
+	cr_expect_eq(poll(&p, 1, 1000), 1, "there is something to come for");
+	cr_expect_eq(recv(ours.fd, buf, sizeof(buf), 0), 0);
+	cr_expect_eq(ktls_recv_result(&ours, 0), -EKEYEXPIRED);
+}
+
+/* Without a FIN: the client goes on listening. */
+Test(rekey, a_close_notify_behind_data_wakes_who_polls, .fini = close_pair)
+{
+	struct pollfd p = { .events = POLLIN };
+	char buf[16];
+
+	open_pair(KTLS_AES_128_GCM);
+	p.fd = ours.fd;
+	cr_assert_eq(ktls_send(&theirs, "data", 4, 0), 4);
+	cr_assert_eq(ktls_alert(&theirs, KTLS_WARNING, KTLS_CLOSE_NOTIFY, 0),
+		     0);
+	cr_expect_eq(ktls_recv(&ours, buf, sizeof(buf)), 4);
+	cr_expect_eq(poll(&p, 1, 1000), 1);
+	cr_expect_eq(ktls_recv(&ours, buf, sizeof(buf)), 0);
 }
 
 Test(rekey, is_told_by_a_splice, .fini = close_pair)
