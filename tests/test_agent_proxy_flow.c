@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy_rig.h"
 
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+static unsigned int n_splices, n_nothings;
+
+/* The C library's, and a kernel that has something else to say at first. */
+ssize_t splice(int in_fd, off64_t *in_off, int out_fd, off64_t *out_off,
+	       size_t len, unsigned int flags)
+{
+	n_splices++;
+	if (n_nothings) {
+		n_nothings--;
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_splice, in_fd, in_off, out_fd, out_off, len, flags);
+}
+
 TestSuite(agent_proxy_flow, .timeout = 20, .init = rig_start, .fini = rig_stop);
 
 static char bytes[1 << 20], got[1 << 20];
@@ -68,6 +86,23 @@ Test(agent_proxy_flow, waits_for_a_pipe_and_goes_on)
 	p.pipes.max = 1;
 	tunnel_run_starved(&p);
 	rig_turn_for(30);
+	cr_expect_eq(recv(server_end, &c, 1, MSG_DONTWAIT), 1);
+}
+
+Test(agent_proxy_flow, gives_others_a_turn_when_what_comes_is_no_data)
+{
+	char c;
+
+	rig_client();
+	rig_accept(0);
+	rig_turn_for(20);
+	n_nothings = 1000;
+	n_splices = 0;
+	cr_assert_eq(send(client_end, "x", 1, 0), 1);
+	rig_turn();
+	cr_expect_leq(n_splices, 32, "%u in one turn", n_splices);
+	rig_turn_for(50);
+	cr_expect_eq(n_nothings, 0);
 	cr_expect_eq(recv(server_end, &c, 1, MSG_DONTWAIT), 1);
 }
 

@@ -13,8 +13,9 @@
 
 /* Bytes of one direction in one round; then others have a turn. */
 #define SHARE (1024 * 1024)
-/* What nobody reads is dropped in pieces of this size. */
+/* What nobody reads is dropped in pieces of this size, so many in one round. */
 #define DROP 16384
+#define DROPS 16
 /* A record has a page at least, unless it is the last of what was there. */
 #define PAGE 4096
 #define PAGES_OF_KEY (1U << 22)
@@ -105,14 +106,16 @@ static void fill(struct tunnel *t, struct flow *f)
 	while (from->in && !f->eof &&
 	       (!f->pipe || f->pipe->len < PIPE_BYTES) && have_pipe(t, f)) {
 		n = splice_in(t, f);
-		if (n > 0) {
-			f->pipe->len += (size_t)n;
-			continue;
+		if (n <= 0) {
+			/*
+			 * Perhaps it is the pipe that is full. And of a peer
+			 * that sends nothing but alerts and key changes each
+			 * one counts as a share.
+			 */
+			judge(t, f, (int)n);
+			return;
 		}
-		judge(t, f, (int)n);
-		/* Perhaps it is the pipe that is full. */
-		if (would_block((int)n))
-			break;
+		f->pipe->len += (size_t)n;
 	}
 }
 
@@ -193,7 +196,7 @@ static int finish(struct tunnel *t, struct flow *f)
 
 	if (f->err)
 		return f->err;
-	if (f->deaf || is_up(t, f))
+	if (is_up(t, f))
 		shutdown(t->server, SHUT_WR);
 	else
 		err = ktls_shutdown(&t->client);
@@ -209,18 +212,18 @@ static int finish(struct tunnel *t, struct flow *f)
 static int drop(struct tunnel *t, struct flow *f)
 {
 	static uint8_t buf[DROP];
-	size_t sum = 0;
 	ssize_t n = 1;
+	int i;
 
-	while (sum < SHARE && (n > 0 || n == -EINTR)) {
+	for (i = 0; i < DROPS && (n > 0 || n == -EINTR); i++)
 		n = ktls_recv(&t->client, buf, sizeof(buf));
-		sum += n > 0 ? (size_t)n : 0;
-	}
+	if (n > 0 || n == -EINTR)
+		return 1;
 	if (would_block((int)n))
 		t->client_side.in = false;
-	else if (n <= 0)
+	else
 		f->eof = f->done = true;
-	return n > 0;
+	return 0;
 }
 
 static bool is_stuck(struct tunnel *t, struct flow *f)
@@ -239,7 +242,7 @@ int flow_run(struct tunnel *t, struct flow *f)
 		if (rounds++ == SHARE / PIPE_BYTES)
 			return 1;
 		fill(t, f);
-		if (t->starved && !f->pipe)
+		if (t->starved && !f->pipe && !f->eof)
 			return 0;
 		err = drain(t, f);
 		if (f->pipe && f->pipe->len)
