@@ -24,6 +24,16 @@ Test(agent_proxy_connect, tries_another_server_when_one_refuses)
 	cr_expect_neq(proxy_board_health(&p.board, 0)->down_until, 0);
 }
 
+Test(agent_proxy_connect, passes_over_a_kind_of_address_that_is_switched_off)
+{
+	in.order.backend[0].addr.ss_family = AF_MAX;
+	rig_client();
+	cr_expect_not(p.full, "others would wait for nothing");
+	rig_accept(1);
+	cr_expect_eq(rig_count(PROXY_CONNECT_FAILED), 1);
+	cr_expect_eq(rig_count(PROXY_CONNECTED), 1);
+}
+
 Test(agent_proxy_connect, cuts_the_client_off_when_all_refuse)
 {
 	refuse(0);

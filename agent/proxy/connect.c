@@ -59,7 +59,8 @@ static void fail(struct tunnel *t, int error)
 	struct proxy *p = t->in->proxy;
 
 	count(t, false);
-	close(t->server);
+	if (t->server >= 0)
+		close(t->server);
 	t->server = -1;
 	/* A Unix socket's backlog is full: there is nothing to wait on. */
 	if (error == EAGAIN)
@@ -135,7 +136,14 @@ static int try(struct tunnel *t, unsigned int i)
 		       order->backend[i].addr_len) ? -errno : 0;
 }
 
-/* No descriptor for a socket: others will end. Until then no more are taken. */
+/* Others will end. But an address of a kind that is switched off stays so. */
+static bool is_shortage(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS ||
+	       err == -ENOMEM;
+}
+
+/* No descriptor for a socket. Until there is one no more clients are taken. */
 static void wait_for_room(struct tunnel *t, int err)
 {
 	struct proxy *p = t->in->proxy;
@@ -159,7 +167,7 @@ void tunnel_connect(struct tunnel *t)
 		if (i < 0)
 			break;
 		err = try(t, (unsigned int)i);
-		if (t->server < 0) {
+		if (t->server < 0 && is_shortage(err)) {
 			wait_for_room(t, err);
 			return;
 		}
