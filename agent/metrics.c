@@ -142,6 +142,18 @@ static void print_worker(const struct metrics_pool *pool, unsigned int id,
 		worker, sum);
 }
 
+void metrics_label(FILE *out, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', out);
+		if (*value == '\n')
+			fputs("\\n", out);
+		else
+			fputc(*value, out);
+	}
+}
+
 void metrics_print(const struct metrics_pool *pool, FILE *out)
 {
 	unsigned int id, i;

@@ -121,6 +121,9 @@ static inline void metrics_count(struct metrics *slot, enum metric id)
 	metrics_add(slot, id, 1);
 }
 
+/* metrics_label - a label's value, escaped as the text format has it */
+void metrics_label(FILE *out, const char *value);
+
 /* Sums in Prometheus' text format. */
 void metrics_print(const struct metrics_pool *pool, FILE *out);
 

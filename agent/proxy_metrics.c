@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "metrics.h"
+
 /* struct total - of a route, what processes had counted that are gone */
 struct total {
 	struct total *next;
@@ -165,12 +167,14 @@ static void print_backends(const struct config *config,
 	for (i = 0; board->map && i < config->n_routes; i++) {
 		const struct config_route *r = &config->routes[i];
 
-		for (j = 0; j < r->proxy.n; j++, number++)
-			fprintf(out, "ktlsd_%s{route=\"%s\",backend=\"%s\"} "
-				"%u\n", names[what], r->name,
-				r->proxy.backends[j].text, what ?
+		for (j = 0; j < r->proxy.n; j++, number++) {
+			fprintf(out, "ktlsd_%s{route=\"%s\",backend=\"",
+				names[what], r->name);
+			metrics_label(out, r->proxy.backends[j].text);
+			fprintf(out, "\"} %u\n", what ?
 				!proxy_board_health(board, number)->down_until :
 				proxy_board_load(board, number));
+		}
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "metrics.h"
 #include "staples_table.h"
 
 /* What ktlsd says holds, workers send, but for its last second. */
@@ -211,26 +212,13 @@ void staples_refresh(struct staples *s, const char *name, FILE *out)
 	staples_speak(s);
 }
 
-/* A label's value (exposition format: '\', '"' and newlines are escaped). */
-static void print_label(FILE *out, const char *value)
-{
-	for (; *value; value++) {
-		if (*value == '\\' || *value == '"')
-			fputc('\\', out);
-		if (*value == '\n')
-			fputs("\\n", out);
-		else
-			fputc(*value, out);
-	}
-}
-
 static void print_gauge(const struct staples *s, size_t i, const char *name,
 			int64_t value, FILE *out)
 {
 	const struct staple *staple = &s->staple[i];
 
 	fprintf(out, "ktlsd_staple_%s{certificate=\"", name);
-	print_label(out, chain(s, staple));
+	metrics_label(out, chain(s, staple));
 	fputc('"', out);
 	if (staple->slot->depth)
 		fprintf(out, ",position=\"%u\"", staple->slot->depth);

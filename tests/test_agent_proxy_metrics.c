@@ -61,6 +61,13 @@ Test(agent_proxy_metrics, sums_what_all_processes_counted, .init = start,
 	       "0\n");
 }
 
+Test(agent_proxy_metrics, escapes_what_ends_a_label, .init = start, .fini = stop)
+{
+	server.text = (char *)"unix:/a\"b\\c";
+	expect("{route=\"web\",backend=\"unix:/a\\\"b\\\\c\"} 0\n");
+	server.text = (char *)"unix:/x";
+}
+
 Test(agent_proxy_metrics, keeps_the_counts_of_those_that_ended, .init = start,
      .fini = stop)
 {
