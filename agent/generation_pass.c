@@ -89,7 +89,9 @@ void generation_leave(struct generation *g, const struct upgrade_taken *taken,
 		g->listeners[i] = -1;
 	}
 	for (i = 0; i < g->config->n_routes; i++) {
-		proxies_leave(g->proxies, i);
+		/* Else who is in a handshake has nobody but these proxies. */
+		if (is_taken(taken, n, UPGRADE_PROXY, i))
+			proxies_leave(g->proxies, i);
 		if (!is_taken(taken, n, UPGRADE_ROUTE, i))
 			continue;
 		route_leave(g->routes[i]);
@@ -119,9 +121,9 @@ static int take_part(struct route *route, const struct upgrade_record *record,
 	       route_take_registration(route, record, fds[0]);
 }
 
-static struct route *find(const struct generation *g,
-			  const struct upgrade_record *record,
-			  const uint8_t *data)
+/* @route: NULL when there is none here. Returns 0 or -ENOMEM. */
+static int find(const struct generation *g, const struct upgrade_record *record,
+		const uint8_t *data, struct route **route)
 {
 	char text[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct config_route config = { .name = text };
@@ -130,7 +132,14 @@ static struct route *find(const struct generation *g,
 	text[record->data_len] = '\0';
 	if (record->type == UPGRADE_ROUTE)
 		config.handoff = text;
-	return generation_find_route(g, &config);
+	*route = generation_find_route(g, &config);
+	if (!*route || record->type != UPGRADE_PROXY)
+		return 0;
+	/* Taken, for the answer, as a socket is once it has a place. */
+	return inherit_add(&g->host->inherit, &(struct inherit_socket){
+			   .kind = INHERIT_PROXY,
+			   .number = record->number,
+			   .fd = -1 });
 }
 
 /* A file that was made here, for a new route, stays for whoever comes next. */
@@ -164,7 +173,7 @@ int generation_take(struct generation *g, struct upgrade_reader r,
 			err = staples_take(g->staples, &record, data);
 		else if (record.type == UPGRADE_ROUTE ||
 			 record.type == UPGRADE_PROXY)
-			route = find(g, &record, data);
+			err = find(g, &record, data, &route);
 		else if (record.type == UPGRADE_QUEUE ||
 			 record.type == UPGRADE_REGISTRATION)
 			err = take_part(route, &record, fds);

@@ -13,7 +13,10 @@
 
 #include "config/config.h"
 
-enum inherit_kind { INHERIT_LISTENER, INHERIT_ROUTE, INHERIT_CONTROL };
+/* PROXY: of a proxy's route, which has no socket: that there is one here, too. */
+enum inherit_kind {
+	INHERIT_LISTENER, INHERIT_ROUTE, INHERIT_CONTROL, INHERIT_PROXY
+};
 
 /*
  * struct inherit_socket

@@ -214,6 +214,7 @@ void upgrade_join_serves(const struct upgrade_join *j,
 		[INHERIT_LISTENER] = UPGRADE_LISTENER,
 		[INHERIT_ROUTE] = UPGRADE_ROUTE,
 		[INHERIT_CONTROL] = UPGRADE_CONTROL,
+		[INHERIT_PROXY] = UPGRADE_PROXY,
 	};
 	struct upgrade_taken taken[UPGRADE_TAKEN_MAX];
 	uint32_t n = 0;

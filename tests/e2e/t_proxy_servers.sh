@@ -194,14 +194,52 @@ flood=$SPAWNED
 held_client long --get 16M --pause 100K
 long=$SPAWNED
 paused_or_bail long
-answer=$(ctl upgrade 2>&1)
-matches "an upgrade" "$answer" '^ok pid='
-KTLSD_PID=${answer#ok pid=}
-PIDS+=("$KTLSD_PID")
+upgrade() { # NAME
+	local answer
+	answer=$(ctl upgrade 2>&1)
+	matches "$1" "$answer" '^ok pid='
+	KTLSD_PID=${answer#ok pid=}
+	PIDS+=("$KTLSD_PID")
+}
+upgrade "an upgrade"
 matches "does not cut any of those that come" "$(ends flood "$flood" 60)" \
 	'^ok=1500 failed=0 lost=0 '
 release long
 matches "nor the one that was there" "$(ends long "$long" 60)" "$GOOD"
+held half python3 -c 'import socket, ssl, sys
+ctx = ssl.create_default_context(cafile=sys.argv[1])
+s = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+tls = ctx.wrap_bio(came, goes, server_hostname="localhost")
+def act(what):
+    while True:
+        try:
+            got = what()
+            s.sendall(goes.read())
+            return got
+        except ssl.SSLWantReadError:
+            s.sendall(goes.read())
+            came.write(s.recv(65536))
+try:
+    tls.do_handshake()
+except ssl.SSLWantReadError:
+    hello = goes.read()
+s.sendall(hello[:100])
+print("paused", flush=True)
+sys.stdin.readline()
+s.sendall(hello[100:])
+act(tls.do_handshake)
+act(lambda: tls.write(b"GET /10 HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+print(act(lambda: tls.read(12)).decode())' "$PKI/ca.pem" "$PORT"
+half=$SPAWNED
+paused_or_bail half
+config bind="127.0.0.1:$PORT" workers=2 drain_timeout=6s >"$DIR/ktlsd.conf"
+upgrade "an upgrade to a configuration without the proxy"
+release half
+is "does not cut who was in a handshake with it" "$(ends half "$half")" \
+	"HTTP/1.1 200"
+conf "${AT[c]}"
+upgrade "and one to the proxy again"
 held_client last --get 16M --pause 100K
 last=$SPAWNED
 paused_or_bail last
