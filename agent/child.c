@@ -2,7 +2,9 @@
 #include "child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -10,6 +12,10 @@
 
 #include "local.h"
 #include "log.h"
+#include "process.h"
+
+/* This program, whatever has become of its file. */
+#define PROGRAM "/proc/self/exe"
 
 /* One that dies is replaced after a wait that doubles up to the last. */
 #define BACKOFF_FIRST_MS 100
@@ -60,6 +66,31 @@ int child_start(struct child *child, int loop,
 	loop_add(loop, &child->socket);
 	log_debug("event=%s_started pid=%d", child->name, (int)child->pid);
 	return 0;
+}
+
+int child_become(const char *part, int socket, int fd, uid_t uid, gid_t gid)
+{
+	char option[32], *env[PROCESS_ENVIRON_MAX];
+	char *argv[] = { (char *)"ktlsd", option,
+			 log_level >= LOG_L_DEBUG ? (char *)"-v" : NULL, NULL };
+	int err;
+
+	snprintf(option, sizeof(option), "--%s", part);
+	process_keep(&socket, 1);
+	if (socket != fd && dup2(socket, fd) >= 0)
+		close(socket);
+	fcntl(fd, F_SETFD, 0);
+	err = process_drop(uid, gid);
+	if (err) {
+		log_error("event=%s_failed uid=%u error=\"%s\"", part, uid,
+			  strerror(-err));
+		return 1;
+	}
+	process_environ(environ, env);
+	execve(PROGRAM, argv, env);
+	log_error("event=%s_failed uid=%u error=\"" PROGRAM " cannot be "
+		  "executed: %s\"", part, uid, strerror(errno));
+	return 1;
 }
 
 void child_ended(struct child *child, int loop, int status, bool expected)

@@ -37,6 +37,15 @@ int child_start(struct child *child, int loop,
 		int (*run)(void *arg, int socket), void *arg);
 
 /*
+ * child_become - in the new process: this very program, executed anew
+ * @part: which part of it, as in `ktlsd --stapler`: "stapler"
+ * @fd:   where that finds @socket, of all of master's the one descriptor it gets
+ * @uid, @gid: become, when root. So there is nothing secret in its memory.
+ * Returns its exit status, after logging why it could not.
+ */
+int child_become(const char *part, int socket, int fd, uid_t uid, gid_t gid);
+
+/*
  * child_ended - it was waited for
  * Closes the socket. Unless @expected, logs how it ended and waits before the
  * next start, twice as long each time, unless it ran for longer than that.

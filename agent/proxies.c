@@ -2,7 +2,6 @@
 #include "proxies.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,9 @@
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
-#include "process.h"
 #include "proxy/proxy.h"
 #include "proxy_msg.h"
 
-/* Itself, whatever its file is called by now. */
-#define PROGRAM "/proc/self/exe"
 /* How soon to speak on when the kernel is out of something. */
 #define SPEAK_MS 100
 /* What they get on top of their own time limits before they are killed. */
@@ -209,31 +205,13 @@ static void on_proxy(struct watch *w)
 
 /* --- processes ------------------------------------------------------------ */
 
-/* The new process: nothing of master's but the socket, and then no keys. */
 static int be_proxy(void *arg, int socket)
 {
 	const struct one *one = arg;
 	const struct config *config = one->all->setup.config;
-	char *argv[] = { (char *)"ktlsd", (char *)"--proxy",
-			 log_level >= LOG_L_DEBUG ? (char *)"-v" : NULL, NULL };
-	char *env[PROCESS_ENVIRON_MAX];
-	int err;
 
-	process_keep(&socket, 1);
-	if (socket != PROXY_FD && dup2(socket, PROXY_FD) >= 0)
-		close(socket);
-	fcntl(PROXY_FD, F_SETFD, 0);
-	err = process_drop(config->proxy_uid, config->proxy_gid);
-	if (err) {
-		log_error("event=proxy_failed uid=%u error=\"%s\"",
-			  config->proxy_uid, strerror(-err));
-		return 1;
-	}
-	process_environ(environ, env);
-	execve(PROGRAM, argv, env);
-	log_error("event=proxy_failed uid=%u error=\"" PROGRAM " cannot be "
-		  "executed: %s\"", config->proxy_uid, strerror(errno));
-	return 1;
+	return child_become("proxy", socket, PROXY_FD, config->proxy_uid,
+			    config->proxy_gid);
 }
 
 static void start(struct one *one)

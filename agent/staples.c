@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "staples.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +9,9 @@
 
 #include "clock.h"
 #include "log.h"
-#include "process.h"
 #include "stapler/stapler.h"
 #include "staples_table.h"
 
-/* This program, whatever has become of its file. */
-#define PROGRAM "/proc/self/exe"
 /* What may wait in that socket in each direction, in bytes. */
 #define ROOM (1024 * 1024)
 
@@ -113,32 +108,14 @@ static void make_room(int socket)
 		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-/* The new process: nothing of master's but the socket, and then not even keys. */
 static int be_stapler(void *arg, int socket)
 {
 	const struct staples *s = arg;
 	const struct config *config = s->setup.config;
-	char *argv[] = { (char *)"ktlsd", (char *)"--stapler",
-			 log_level >= LOG_L_DEBUG ? (char *)"-v" : NULL, NULL };
-	char *env[PROCESS_ENVIRON_MAX];
-	int err;
 
-	process_keep(&socket, 1);
 	make_room(socket);
-	if (socket != STAPLER_FD && dup2(socket, STAPLER_FD) >= 0)
-		close(socket);
-	fcntl(STAPLER_FD, F_SETFD, 0);
-	err = process_drop(config->stapler_uid, config->stapler_gid);
-	if (err) {
-		log_error("event=stapler_failed user=%s error=\"%s\"",
-			  config->stapler_user, strerror(-err));
-		return 1;
-	}
-	process_environ(environ, env);
-	execve(PROGRAM, argv, env);
-	log_error("event=stapler_failed user=%s error=\"" PROGRAM " cannot be "
-		  "executed: %s\"", config->stapler_user, strerror(errno));
-	return 1;
+	return child_become("stapler", socket, STAPLER_FD, config->stapler_uid,
+			    config->stapler_gid);
 }
 
 static void begin(struct staples *s)
