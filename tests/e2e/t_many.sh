@@ -13,15 +13,16 @@ fi
 # Where arithmetic is slow, resumed sessions, and mostly of the version that
 # needs least of it; one connection more gets each session.
 declare -A share=([1.2]=$((N / 2)) [1.3]=$((N / 2))) pids
-how= sessions=0
-! emulated || { how=-r sessions=2; share=([1.2]=$((N * 9 / 10)) [1.3]=$((N / 10))); }
+how= sessions=0 seconds=90
+! emulated || { how=-r sessions=2 seconds=200
+	share=([1.2]=$((N * 9 / 10)) [1.3]=$((N / 10))); }
 for version in 1.2 1.3; do
 	held_swarm swarm-$version -v $version $how -n ${share[$version]} \
-		-j 32 -k -t 90000
+		-j 32 -k -t ${seconds}000
 	pids[$version]=$SPAWNED
 done
 for version in 1.2 1.3; do
-	wait_for 90 paused swarm-$version
+	wait_for $seconds paused swarm-$version
 	matches "TLS $version: ${share[$version]} connections get their own responses" \
 		"$(<"$DIR/swarm-$version.log")" \
 		"^ok=${share[$version]} failed=0 lost=0 "
