@@ -17,8 +17,8 @@ endif
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN) $(HARDEN) $(CFLAGS)
 LINK = $(CC) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
 # Looked up when used: on a new machine pkg-config comes with `make deps`.
-NL = $(shell pkg-config --$(1) libnl-3.0)
-LIBS = -luring -lyaml -lcurl -lssl -lcrypto -lpthread $(call NL,libs)
+NL = $(shell pkg-config --$(1) libnl-3.0 libnl-genl-3.0)
+LIBS = -luring -lyaml -lcurl -lssl -lcrypto -lsodium -lpthread -ljansson $(call NL,libs)
 
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
@@ -29,19 +29,21 @@ obj = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 name = $(patsubst $(1)/%.c,$(B)/$(2)%,$(wildcard $(1)/$(3).c))
 KTLS = $(B)/libktls.a
 OCSP = $(B)/libfetch.a $(B)/libocsp.a
-LIBRARIES = $(B)/libagent.a $(B)/libhandshake.a $(OCSP) $(KTLS)
+PROBE = $(B)/libprobe.a
+LIBRARIES = $(B)/libagent.a $(B)/libhandshake.a $(OCSP) $(PROBE) $(KTLS)
 DAEMON = $(if $(wildcard agent/main.c),$(B)/ktlsd)
 TOOLS = $(call name,tools,,*)
 RUN_KTLS = $(B)/ktls/preload/program.o $(B)/ktls/preload/env.o
 TESTS = $(call name,tests,tests/,test_*)
 E2E = $(call name,tests/e2e,tests/,*)
 MEASURE = $(call name,tests/measure,tests/,*)
-EXAMPLES = $(B)/examples/go $(B)/examples/rust # compilers are slow in a guest
+# Compilers are slow in a guest.
+EXAMPLES = $(B)/examples/go $(B)/examples/go-test $(B)/examples/rust
 VECTORS = $(call name,tests/vectors,tests/,*)
 # Unit tests that depend on the kernel run once more in the guests.
 E2E_UNIT = $(B)/tests/test_ktls_probe $(B)/tests/test_ktls_record_kernel \
 	$(B)/tests/test_ktls_rekey_kernel \
-	$(B)/tests/test_agent_sandbox
+	$(B)/tests/test_agent_sandbox $(B)/tests/test_probe_tool_diag
 FUZZ = $(call name,tests/fuzz,fuzz/,*)
 FUZZ_SECONDS ?= 60
 
@@ -54,7 +56,9 @@ all: $(DAEMON) $(TOOLS) $(LIBRARIES) $(B)/libktls.so $(B)/libktls-accept.so
 
 $(B)/ktls/%.o: HARDEN += -fPIC -fvisibility=hidden
 $(B)/ktls/preload/%.o: HARDEN += -U_FORTIFY_SOURCE
-$(B)/agent/%.o $(B)/tests/%.o: CPPFLAGS += $(call NL,cflags)
+# Many, each run for a moment: to compile them is what takes time.
+$(B)/tests/test_%.o: CFLAGS += -O0 -U_FORTIFY_SOURCE
+$(B)/agent/%.o $(B)/tools/probe/%.o $(B)/tests/%.o: CPPFLAGS += $(call NL,cflags)
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -64,6 +68,7 @@ $(B)/libagent.a: $(filter-out $(B)/agent/main.o,$(call obj,agent/*.c agent/*/*.c
 $(B)/libhandshake.a: $(call obj,handshake/*.c)
 $(B)/libfetch.a: $(call obj,fetch/*.c)
 $(B)/libocsp.a: $(call obj,ocsp/*.c)
+$(PROBE): $(call obj,probe/*.c)
 $(KTLS): $(call obj,ktls/*.c)
 $(B)/%.a:
 	@mkdir -p $(@D)
@@ -85,36 +90,63 @@ $(B)/ktlsd: $(B)/agent/main.o $(LIBRARIES)
 $(B)/ktls-static: $(call obj,tools/static/*.c)
 $(B)/ktls-run: $(call obj,tools/run/*.c) $(RUN_KTLS)
 $(B)/ktls-staple: $(call obj,tools/staple/*.c) $(OCSP)
+$(B)/ktls-bench: $(call obj,tools/bench/*.c)
+$(B)/ktls-bench $(B)/tests/test_bench_%: LIBS += -lm
+$(B)/ktls-probe: $(call obj,tools/probe/*.c) $(PROBE) $(B)/libfetch.a
+$(filter $(B)/tests/test_probe_tool_%,$(TESTS)): $(call obj,tools/probe/*.c)
 $(filter $(B)/tests/test_static_%,$(TESTS)): $(call obj,tools/static/*.c)
 $(filter $(B)/tests/test_run_%,$(TESTS)): $(call obj,tools/run/*.c) \
 	$(RUN_KTLS)
+$(filter $(B)/tests/test_bench_%,$(TESTS)): $(call obj,tools/bench/*.c)
 $(TOOLS): $(B)/%: $(B)/tools/%.o $(KTLS)
 $(filter $(B)/tests/test_preload_%,$(TESTS)): $(RUN_KTLS) \
 	$(B)/ktls/preload/address.o $(B)/ktls/preload/table.o
 $(TESTS): $(B)/tests/%: $(B)/tests/%.o $(LIBRARIES)
 $(TESTS): LIBS += -lcriterion
+$(TESTS) $(FUZZ): | $(B)/tests/rsa.pem
+$(B)/tests/rsa.pem:
+	@mkdir -p $(@D)
+	@for n in 0 1 2; do openssl genrsa 2048 || exit; done >$@.new 2>$@.log || \
+		{ cat $@.log; exit 1; }
+	@mv $@.new $@
 $(E2E): $(B)/tests/%: $(B)/tests/e2e/%.o $(call obj,tests/e2e/tool/*.c) $(KTLS)
 $(MEASURE): $(B)/tests/%: $(B)/tests/measure/%.o \
 	$(call obj,tests/e2e/tool/*.c) $(LIBRARIES)
 $(VECTORS): $(B)/tests/%: $(B)/tests/vectors/%.o $(B)/libocsp.a
 $(FUZZ): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARIES)
 $(FUZZ): LDFLAGS += -fsanitize=fuzzer
-$(B)/examples/go: $(wildcard examples/go/*.go)
+# By environment and linker script: flags of cgo's own make go build its library
+# anew. What is there already go would take for linked with the present libktls.
+$(B)/examples/go: GO = go build
+$(B)/examples/go: examples/server.go
+$(B)/examples/go-test: GO = go test -c -vet=off # it makes facts of net, slowly
+$(B)/examples/go $(B)/examples/go-test: $(wildcard ktls/go/*) $(B)/gocode/libktls.so
 	@mkdir -p $(@D)
 	@echo "  GO    $@"
-	@GO111MODULE=off GOPATH=/none GOCACHE=$(abspath $(B))/go-cache \
-		go build -o $@ $^
+	@rm -f $@
+	@GO111MODULE=off GOPATH=$(abspath $(B))/gocode \
+		GOCACHE=$(abspath $(B))/go-cache C_INCLUDE_PATH=$(CURDIR)/ktls \
+		LIBRARY_PATH=$(abspath $(B))/gocode \
+		$(if $(SAN),CGO_LDFLAGS=-fsanitize=$(SAN)) \
+		$(GO) -o $@ $(or $(filter examples/%,$^),ktls)
+$(B)/gocode/libktls.so: $(KTLS) Makefile
+	@mkdir -p $(@D)/src
+	@ln -sfn $(CURDIR)/ktls/go $(@D)/src/ktls
+	@echo "INPUT($(abspath $<) -lcrypto)" >$@
+# By name: rustc wants no libraries but those it names.
+SAN_LIBS = $(subst address,asan,$(subst undefined,ubsan,$(subst $(comma), ,$(SAN))))
 $(B)/examples/rust: examples/server.rs $(KTLS)
 	@mkdir -p $(@D)
 	@echo "  RUST  $@"
 	@/usr/bin/rustc --edition 2021 -O -L $(B) -l static=ktls -l crypto \
-		$(if $(SAN),-C link-arg=-fsanitize=$(SAN)) -o $@ $<
+		$(addprefix -C link-arg=-l,$(SAN_LIBS)) -o $@ $<
 $(B)/ktlsd $(TOOLS) $(TESTS) $(E2E) $(MEASURE) $(VECTORS) $(FUZZ):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
-demo: deps
+demo:
+	@tools/deps demo
 	@$(MAKE) --no-print-directory -s all
 	@tools/demo
 check: deps
@@ -142,6 +174,10 @@ fuzz-run: $(FUZZ)
 		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$$f- $$f.corpus || exit; \
 	done
+bench: all # against what is committed; in a guest, so by instructions
+	@tests/bench/run
+report: all
+	@tools/report
 measure: all $(E2E) $(MEASURE) # not part of check: it takes a quiet machine
 	@tests/measure/run
 openssl: # the unit tests with newer ones, from Debian
@@ -155,7 +191,7 @@ DEST = $(DESTDIR)$(PREFIX)
 UNITS = $(DESTDIR)/lib/systemd/system
 install: all
 	install -d $(DEST)/sbin $(DEST)/bin $(DEST)/lib/pkgconfig \
-		$(DEST)/include $(UNITS)
+		$(DEST)/include $(DEST)/share/gocode/src/ktls $(UNITS)
 	install -m 755 $(B)/ktlsd $(DEST)/sbin
 	install -m 755 $(TOOLS) $(DEST)/bin
 	install -m 644 $(KTLS) $(DEST)/lib
@@ -164,10 +200,13 @@ install: all
 	ln -sf libktls.so.0 $(DEST)/lib/libktls.so
 	install -m 755 $(B)/libktls-accept.so $(DEST)/lib
 	install -m 644 ktls/ktls.h $(DEST)/include
-	sed 's,@prefix@,$(PREFIX),; s,@version@,$(LIBKTLS),' \
-		ktls/libktls.pc.in >$(DEST)/lib/pkgconfig/libktls.pc
+	install -m 644 $(filter-out %_test.go,$(wildcard ktls/go/*)) \
+		$(DEST)/share/gocode/src/ktls
+	sed 's,@prefix@,$(PREFIX),; s,@version@,$(LIBKTLS),' ktls/libktls.pc.in | \
+		install -m 644 /dev/stdin $(DEST)/lib/pkgconfig/libktls.pc
 	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
-		agent/ktlsd.service >$(UNITS)/ktlsd.service
+		agent/ktlsd.service | \
+		install -m 644 /dev/stdin $(UNITS)/ktlsd.service
 	install -m 644 agent/ktlsd.socket $(UNITS)
 	for page in $(MAN); do \
 		install -D -m 644 $$page \
@@ -179,5 +218,5 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo check layers unit vectors e2e guest san san-run fuzz \
-	fuzz-run measure openssl deps install clean
+	fuzz-run bench report measure openssl deps install clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -118,6 +118,15 @@ int ktls_install_rx(int fd, const struct ktls_keys *keys)
 	return install_dir(fd, TLS_RX, keys, &keys->rx);
 }
 
+int ktls_expect_no_pad(int fd)
+{
+	const int on = 1;
+
+	return setsockopt(fd, SOL_TLS, TLS_RX_EXPECT_NO_PAD, &on, sizeof(on)) ?
+		       -errno :
+		       0;
+}
+
 int ktls_installed(int fd, uint16_t *version, enum ktls_cipher *cipher)
 {
 	/* With room for no more than this the kernel gives no key. */

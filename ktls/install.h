@@ -42,6 +42,14 @@ int ktls_install_tx(int fd, const struct ktls_keys *keys);
 int ktls_install_rx(int fd, const struct ktls_keys *keys);
 
 /*
+ * ktls_expect_no_pad - decrypt right into the reader's buffer, in TLS 1.3
+ * Of use where the peer pads no records, of which each costs twice then.
+ * To be called with RX installed. Returns 0; -ENOPROTOOPT: a kernel before 6.0;
+ * -EINVAL: not TLS 1.3; or another -errno of setsockopt(2).
+ */
+int ktls_expect_no_pad(int fd);
+
+/*
  * ktls_installed - what a socket's TX side has; no key is asked for
  * Returns 0 or -errno; -EPROTO: a cipher that is none of ours.
  */
@@ -51,17 +59,24 @@ int ktls_installed(int fd, uint16_t *version, enum ktls_cipher *cipher);
  * struct ktls_support - what this kernel does, found by trying it
  * @error:       0, or the -errno of ktls_attach() when nothing works
  * @pairs:       set of KTLS_PAIR() that work in both directions
+ * @tx, @rx:     for each pair, by the number of its bit, 0 or -errno: of
+ *               setsockopt(2), -EIO: what was sent did not come out again
  * @max_payload: whether a limit on the payload of sent records can be set
  * @rekey:       whether a key can be changed, in TLS 1.3
+ * @no_pad:      whether ktls_expect_no_pad() is there
  */
+#define KTLS_PAIRS (2 * KTLS_CIPHERS)
 struct ktls_support {
 	int error;
 	unsigned int pairs;
-	bool max_payload, rekey;
+	int tx[KTLS_PAIRS], rx[KTLS_PAIRS];
+	bool max_payload, rekey, no_pad;
 };
 
 /*
  * ktls_probe - try every version and cipher on TCP connections over loopback
+ * A record is sent and received with each. Asked for by a privileged process,
+ * the kernel may load its tls module, and those of ciphers.
  * Returns 0 with @support filled (also when nothing is supported), or -errno
  * when the sockets for the trial cannot be made.
  */

@@ -95,6 +95,13 @@ int ktls_register_later(const char *path, struct ktls_registration **reg);
  */
 int ktls_registration_queue_fd(const struct ktls_registration *reg);
 unsigned int ktls_registration_hold_ms(const struct ktls_registration *reg);
+/*
+ * 1: a client that comes may have an IPv6 address, one that is not IPv4's
+ * mapped into it: ktlsd listens on IPv6 for this route, or load balancers say
+ * where clients come from. So ktlsd's configuration was when it registered us
+ * last; 0: it was not, or a ktlsd that does not say it, or none has yet.
+ */
+int ktls_registration_ipv6(const struct ktls_registration *reg);
 /* Why step failed last, a sentence, ktlsd's own if it refused; "": never. */
 const char *ktls_registration_error(const struct ktls_registration *reg);
 /*

@@ -31,6 +31,7 @@ struct ktls_registration {
 	int epoll, timer, sock;
 	int queue[2]; /* read end, write end; -1 before the first */
 	unsigned int hold_ms;
+	uint32_t flags; /* of the last answer */
 	int refused; /* what asking came to, 0 or -errno */
 	struct sockaddr_un addr;
 	char text[300]; /* why it failed last */
@@ -212,6 +213,7 @@ static void receive(struct ktls_registration *reg)
 			reg->refused = rc;
 		} else {
 			reg->hold_ms = answer.hold_ms;
+			reg->flags = answer.flags;
 			reg->state = UP;
 			set_timer(reg, 0);
 		}
@@ -356,6 +358,11 @@ int ktls_registration_queue_fd(const struct ktls_registration *reg)
 unsigned int ktls_registration_hold_ms(const struct ktls_registration *reg)
 {
 	return reg->hold_ms;
+}
+
+int ktls_registration_ipv6(const struct ktls_registration *reg)
+{
+	return !!(reg->flags & KTLS_REG_IPV6);
 }
 
 int ktls_registration_fd(const struct ktls_registration *reg)

@@ -27,13 +27,20 @@ enum ktls_reg_status {
 	KTLS_REG_ERROR,		/* ktlsd is out of something; text says what */
 };
 
-/* ktlsd's answer; text is a NUL-terminated sentence, empty on success. */
+/* flags of an answer; others are for later, and not looked at */
+#define KTLS_REG_IPV6 1		/* clients with an IPv6 address may come */
+
+/*
+ * ktlsd's answer; text is a NUL-terminated sentence, empty on success. flags
+ * were its last bytes once: 0 on success, and nobody's business else.
+ */
 struct ktls_answer {
 	char magic[8];
 	uint16_t version;
 	uint16_t status;
 	uint32_t hold_ms;	/* older messages in the queue are to be dropped */
-	char text[240];
+	char text[236];
+	uint32_t flags;		/* of a registration; 0 in a refusal */
 };
 
 #endif

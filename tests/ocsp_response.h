@@ -4,6 +4,7 @@
 #define TESTS_OCSP_RESPONSE_H
 
 #include "tests/ocsp_pki.h"
+#include "tests/rsa_key.h"
 
 #define NEVER INT64_MIN
 #define UNKNOWN_OID "1.2.3.4.5.6.7"
@@ -60,9 +61,9 @@ struct response_order {
 static inline struct pki pki_make(void)
 {
 	struct pki p = {
-		.key = EVP_RSA_gen(2048),
+		.key = rsa_key(0),
 		.leaf_key = EVP_EC_gen("P-256"),
-		.other_key = EVP_RSA_gen(2048),
+		.other_key = rsa_key(1),
 	};
 
 	p.issuer = cert_make(&(struct cert_order){

@@ -47,6 +47,10 @@ Test(probe, finds_what_a_kernel_with_tls_can)
 	cr_expect(support.pairs & KTLS_PAIR(KTLS_TLS13, KTLS_AES_128_GCM));
 	cr_expect_eq(support.pairs & ~KTLS_ALL_PAIRS, 0);
 	cr_expect_eq(support.rekey, kernel_is(6, 14));
+	cr_expect_eq(support.no_pad, kernel_is(6, 0));
+	for (int i = 0; i < KTLS_PAIRS; i++)
+		cr_expect_eq(!support.tx[i] && !support.rx[i],
+			     (support.pairs >> i & 1) != 0);
 }
 
 Test(probe, says_enoent_on_a_kernel_without_tls)
@@ -61,7 +65,10 @@ Test(probe, says_enoent_on_a_kernel_without_tls)
 		cr_skip("asking for the tls module loaded it");
 	cr_expect_eq(support.error, -ENOENT);
 	cr_expect_eq(support.pairs, 0);
-	cr_expect(!support.max_payload);
+	cr_expect(!support.max_payload && !support.no_pad);
+	for (int i = 0; i < KTLS_PAIRS; i++)
+		cr_expect(support.tx[i] == -ENOENT &&
+			  support.rx[i] == -ENOENT);
 }
 
 Test(probe, leaves_no_descriptor_behind)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,8 @@ struct plan {
 	int expect_offer;
 };
 
+static uint32_t flags;	/* of the answers of those that are started from now */
+
 static const struct plan good = { KTLS_REG_OK, "", 2, SOCK_SEQPACKET,
 				  KTLS_REG_VERSION, sizeof(struct ktls_answer),
 				  0 };
@@ -63,7 +66,8 @@ static void answer(int sock, const struct plan *plan)
 	struct ktls_answer answer = { .magic = KTLS_REG_MAGIC,
 				      .version = plan->version,
 				      .status = plan->status,
-				      .hold_ms = 4321 };
+				      .hold_ms = 4321,
+				      .flags = flags };
 	struct pollfd wait = { .fd = sock, .events = POLLIN };
 	struct ktls_hello hello;
 	struct ktls_fds fds;
@@ -164,6 +168,87 @@ Test(registration, brings_the_queue, .init = make_route, .fini = remove_route)
 	ktls_registration_free(reg);
 	cr_expect_eq(open_fds(), before);
 	ktlsd_stop(ktlsd);
+}
+
+static int ipv6_with(uint32_t said)
+{
+	struct ktls_registration *reg = NULL;
+	char error[300] = "";
+	pid_t ktlsd;
+	int ipv6;
+
+	flags = said;
+	ktlsd = ktlsd_start(&good);
+	cr_assert_eq(ktls_register(route.sun_path, &reg, error, sizeof(error)),
+		     0, "%s", error);
+	ipv6 = ktls_registration_ipv6(reg);
+	cr_expect_str_eq(ktls_registration_error(reg), "");
+	ktls_registration_free(reg);
+	ktlsd_stop(ktlsd);
+	return ipv6;
+}
+
+Test(registration, says_whether_ipv6_may_come, .init = make_route,
+     .fini = remove_route)
+{
+	cr_expect_eq(ipv6_with(0), 0);
+	cr_expect_eq(ipv6_with(KTLS_REG_IPV6), 1);
+	/* What a later ktlsd may say besides. */
+	cr_expect_eq(ipv6_with(~0U), 1);
+	cr_expect_eq(ipv6_with(~(uint32_t)KTLS_REG_IPV6), 0);
+}
+
+Test(registration, goes_by_what_the_next_ktlsd_says_of_ipv6,
+     .init = make_route, .fini = remove_route)
+{
+	struct ktls_registration *reg;
+	pid_t ktlsd;
+
+	cr_assert_eq(ktls_register_later(route.sun_path, &reg), 0);
+	cr_expect_eq(ktls_registration_ipv6(reg), 0);
+	flags = KTLS_REG_IPV6;
+	ktlsd = ktlsd_start(&adopting);
+	step_until(reg, 0, 2000);
+	cr_expect_eq(ktls_registration_ipv6(reg), 1);
+	ktlsd_stop(ktlsd);
+	step_until(reg, -ENOTCONN, 1000);
+	cr_expect_eq(ktls_registration_ipv6(reg), 1);
+	flags = 0;
+	ktlsd = ktlsd_start(&adopting);
+	step_until(reg, 0, 2000);
+	cr_expect_eq(ktls_registration_ipv6(reg), 0);
+	ktls_registration_free(reg);
+	ktlsd_stop(ktlsd);
+}
+
+/* One of before there were flags: its text is as long as all that is left. */
+Test(registration, takes_an_answer_without_flags, .init = make_route,
+     .fini = remove_route)
+{
+	const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct ktls_answer old = { .magic = KTLS_REG_MAGIC,
+				   .version = KTLS_REG_VERSION,
+				   .status = KTLS_REG_REFUSED };
+	char *const text = (char *)&old + offsetof(struct ktls_answer, text);
+	struct ktls_registration *reg;
+	char error[300] = "";
+	pid_t ktlsd;
+
+	memset(text, 'x', 239);
+	cr_assert_eq(text + 240, (char *)(&old + 1));
+	cr_assert_eq(bind(fd, (struct sockaddr *)&route, sizeof(route)), 0);
+	cr_assert_eq(listen(fd, 8), 0);
+	ktlsd = fork();
+	if (!ktlsd) {
+		send(accept(fd, NULL, NULL), &old, sizeof(old), 0);
+		_exit(0);
+	}
+	cr_expect_eq(ktls_register(route.sun_path, &reg, error, sizeof(error)),
+		     -EACCES);
+	cr_expect_eq(strspn(error, "x"), 236);
+	cr_expect_eq(strlen(error), 236);
+	waitpid(ktlsd, NULL, 0);
+	close(fd);
 }
 
 static const struct {

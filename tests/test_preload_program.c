@@ -51,7 +51,8 @@ static int check(const char *path)
 	return program_check(path, why, sizeof(why));
 }
 
-static const char *put_elf(int class, const ElfW(Phdr) * p, int n)
+/* Notes are those of a program in Go, behind others' of @behind bytes. */
+static const char *put_notes(int class, const ElfW(Phdr) * p, int n, int behind)
 {
 	struct {
 		ElfW(Ehdr) head;
@@ -67,13 +68,26 @@ static const char *put_elf(int class, const ElfW(Phdr) * p, int n)
 	};
 	ElfW(Nhdr) *note = (void *)elf.note;
 
+	if (behind) {
+		note->n_namesz = 4;
+		note->n_descsz = behind - sizeof(*note) - 4;
+		memcpy(note + 1, "GNU", 4);
+		note = (void *)(elf.note + behind);
+	}
 	elf.head.e_ident[EI_CLASS] = class;
 	memcpy(elf.p, p, n * sizeof(*p));
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		elf.p[i].p_offset = offsetof(typeof(elf), note);
+		elf.p[i].p_filesz = sizeof(elf.note);
+	}
 	note->n_namesz = 4;
 	memcpy(note + 1, "Go\0", 4);
 	return put("elf", &elf, sizeof(elf), 0755);
+}
+
+static const char *put_elf(int class, const ElfW(Phdr) * p, int n)
+{
+	return put_notes(class, p, n, 0);
 }
 
 #define NATIVE (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
@@ -110,6 +124,18 @@ Test(preload_program, refuses_go_which_calls_the_kernel_by_itself)
 
 	cr_assert_eq(check(put_elf(NATIVE, p, 2)), -EACCES);
 	cr_assert(strstr(why, "is a Go program"), "%s", why);
+	cr_assert_eq(check(put_notes(NATIVE, p, 2, 36)), -EACCES);
+	cr_assert(strstr(why, "is a Go program"), "%s", why);
+}
+
+Test(preload_program, looks_for_gos_note_where_notes_begin)
+{
+	const ElfW(Phdr) p[] = {{.p_type = PT_INTERP},
+				{.p_type = PT_NOTE, .p_align = 8}};
+
+	/* Of those that are aligned to 8 bytes none begins at 36. */
+	cr_assert_eq(check(put_notes(NATIVE, p, 2, 36)), 0, "%s", why);
+	cr_assert_eq(check(put_notes(NATIVE, p, 2, 40)), -EACCES);
 }
 
 Test(preload_program, refuses_rights_that_others_do_not_have)

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 
 #include "ktls/ktls.h"
+#include "ktls/preload/preload.h"
+#include "tools/run/listens.h"
 #include "tools/run/options.h"
 #include "tools/run/preload.h"
 #include "tools/run/start.h"
@@ -29,17 +31,19 @@
 /*
  * @main:   the server's first process, 0 once it has ended
  * @status: what wait(2) said of it
- * @stale:  a queue was shut down: all has to begin anew
+ * @end:    what we exit with, once the server is not to go on; 0: it is
  */
 struct runner {
 	struct run_options o;
 	struct ktls_registration *reg[RUN_QUEUES_MAX];
 	int state[RUN_QUEUES_MAX]; /* what the last step said */
+	struct run_listens listens[RUN_QUEUES_MAX];
+	struct run_preload preload;
 	int signals;
 	sigset_t mask;
 	pid_t main;
 	int status;
-	bool stale;
+	int end;
 };
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
@@ -200,6 +204,14 @@ static bool reap(struct runner *r)
 	return !pid;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * UINT64_C(1000) + t.tv_nsec / 1000000;
+}
+
 static void step(struct runner *r, size_t i)
 {
 	const char *path = r->o.queues[i].path;
@@ -210,32 +222,83 @@ static void step(struct runner *r, size_t i)
 	r->state[i] = rc;
 	if (!rc) {
 		say("%s: registered", path);
+		run_listens_again(&r->listens[i], now_ms());
 	} else if (rc == -ENOTCONN) {
 		say("%s: ktlsd is gone: waiting for it", path);
 	} else if (rc == -ESTALE) {
 		say("%s: the queue was shut down: ending the server", path);
-		r->stale = true;
+		r->end = RUN_SYSTEM;
 	} else {
 		say("%s: %s", path, ktls_registration_error(r->reg[i]));
 	}
 }
 
+static void take_reports(struct runner *r)
+{
+	struct preload_report report;
+
+	while (run_preload_next(&r->preload, &report))
+		for (size_t i = 0; i < r->o.n; i++)
+			if (r->o.queues[i].preload &&
+			    r->o.queues[i].fd == report.given)
+				run_listens_note(&r->listens[i], report.family,
+						 report.port, now_ms());
+}
+
+/* Ends what cannot be told of all clients, or says that some are refused. */
+static void judge(struct runner *r, size_t i)
+{
+	const bool ipv6 = r->reg[i] && ktls_registration_ipv6(r->reg[i]);
+	const int port = r->listens[i].port;
+	const enum run_verdict verdict =
+		run_listens_judge(&r->listens[i], ipv6, now_ms());
+
+	if (verdict == RUN_FINE)
+		return;
+	say("%s listens on IPv4 only, and IPv6 clients may come to %s: "
+	    "%s. " PRELOAD_REMEDY,
+	    r->o.command[0], r->o.queues[i].path,
+	    verdict == RUN_END ? "killed" : "they are refused", port);
+	if (verdict == RUN_END)
+		r->end = RUN_REFUSED;
+}
+
+/* Until somebody is to be judged, for poll(2). */
+static int wait_ms(const struct runner *r)
+{
+	const uint64_t now = now_ms();
+	int ms = -1;
+
+	for (size_t i = 0; i < r->o.n; i++) {
+		const uint64_t due = r->listens[i].due_ms;
+		const int left = due > now ? (int)(due - now) : 0;
+
+		if (due && (ms < 0 || left < ms))
+			ms = left;
+	}
+	return ms;
+}
+
 static void wait_for_events(struct runner *r)
 {
-	struct pollfd p[1 + RUN_QUEUES_MAX] = {
+	struct pollfd p[2 + RUN_QUEUES_MAX] = {
 		{.fd = r->signals, .events = POLLIN},
+		{.fd = r->preload.report[0], .events = POLLIN},
 	};
 	size_t i;
 
 	for (i = 0; i < r->o.n; i++) {
-		p[1 + i].fd = r->reg[i] ? ktls_registration_fd(r->reg[i]) : -1;
-		p[1 + i].events = POLLIN;
+		p[2 + i].fd = r->reg[i] ? ktls_registration_fd(r->reg[i]) : -1;
+		p[2 + i].events = POLLIN;
 	}
-	if (poll(p, 1 + r->o.n, -1) < 0)
+	if (poll(p, 2 + r->o.n, wait_ms(r)) < 0)
 		return;
-	for (i = 0; i < r->o.n; i++)
-		if (p[1 + i].revents)
+	take_reports(r);
+	for (i = 0; i < r->o.n; i++) {
+		if (p[2 + i].revents)
 			step(r, i);
+		judge(r, i);
+	}
 }
 
 static bool ended_well(const struct runner *r)
@@ -249,18 +312,20 @@ static bool ended_well(const struct runner *r)
  */
 static void supervise(struct runner *r)
 {
-	while (reap(r) && (r->main || ended_well(r)) && !r->stale) {
+	while (reap(r) && (r->main || ended_well(r)) && !r->end) {
 		wait_for_events(r);
 		take_signals(r);
 	}
-	if (r->stale || !r->main)
+	if (r->end == RUN_REFUSED)
+		kill_all(r);
+	else if (r->end || !r->main)
 		signal_children(SIGTERM);
 }
 
 static int exit_status(const struct runner *r)
 {
-	if (r->stale)
-		return RUN_SYSTEM;
+	if (r->end)
+		return r->end;
 	return WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) :
 					WEXITSTATUS(r->status);
 }
@@ -304,10 +369,10 @@ static bool has_ended(struct runner *r)
  * A server without the library might listen in plaintext: it must not live, nor
  * what it has started. One that has ended by itself has told why.
  */
-static int check_library(struct runner *r, struct run_preload *p)
+static int check_library(struct runner *r)
 {
 	const char *name = r->o.command[0];
-	const int rc = run_preload_wait(p);
+	const int rc = run_preload_wait(&r->preload);
 	int status = RUN_REFUSED;
 
 	if (!rc)
@@ -328,7 +393,6 @@ static int start(struct runner *r)
 {
 	unsigned int hold_ms[RUN_QUEUES_MAX];
 	int fds[RUN_QUEUES_MAX];
-	struct run_preload preload;
 	const bool wants = run_wants_preload(&r->o);
 	char error[512] = "";
 	int rc = 0;
@@ -336,20 +400,21 @@ static int start(struct runner *r)
 	for (size_t i = 0; i < r->o.n; i++) {
 		fds[i] = ktls_registration_queue_fd(r->reg[i]);
 		hold_ms[i] = ktls_registration_hold_ms(r->reg[i]);
+		r->listens[i].strict = ktls_registration_ipv6(r->reg[i]);
 	}
 	if (wants)
-		rc = run_preload_init(&preload, &r->o, fds, hold_ms, error,
+		rc = run_preload_init(&r->preload, &r->o, r->reg, error,
 				      sizeof(error));
 	if (!rc) {
 		r->main = run_start(&r->o, fds, hold_ms, &r->mask,
-				    wants ? &preload : NULL);
+				    wants ? &r->preload : NULL);
 		rc = r->main < 0 ? r->main : 0;
 	}
-	if (rc && wants)
-		run_preload_free(&preload);
+	if (rc)
+		run_preload_free(&r->preload);
 	if (rc)
 		return cannot_start(r, rc, error);
-	return wants ? check_library(r, &preload) : 0;
+	return wants ? check_library(r) : 0;
 }
 
 /* What is said must not end up in a queue that took standard error's place. */
@@ -366,7 +431,7 @@ static void open_standard(void)
 
 int main(int argc, char **argv)
 {
-	static struct runner r;
+	static struct runner r = {.preload.report = {-1, -1}};
 	int rc;
 
 	open_standard();

@@ -57,11 +57,9 @@ static void say_refused(const struct entry *listener,
 	inet_ntop(AF_INET6,
 		  &((const struct sockaddr_in6 *)&info->peer)->sin6_addr, text,
 		  sizeof(text));
-	preload_say("client %s refused: the server listens on IPv4 only. Let "
-		    "it listen on [::]:%d as well, or ktlsd's listener have "
-		    "bind: \"0.0.0.0:%d\"",
-		    text, ntohs(listener->local.v4.sin_port),
-		    ntohs(listener->local.v4.sin_port));
+	preload_say("client %s refused: the server listens on IPv4 "
+		    "only. " PRELOAD_REMEDY,
+		    text, ntohs(listener->local.v4.sin_port));
 }
 
 /* Both addresses, in the listener's family. */

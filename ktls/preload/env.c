@@ -50,7 +50,7 @@ static int take_address(const char **text, union address *to)
 
 static int take_queue(const char **text, struct preload_queue *q)
 {
-	unsigned long ino, fd, own, port, hold, nonblocking;
+	unsigned long ino, fd, own, port, hold, nonblocking, ipv6;
 
 	if (!take_number(text, ',', -1UL, &ino) ||
 	    !take_number(text, ',', TABLE_FDS - 1, &fd) ||
@@ -58,6 +58,7 @@ static int take_queue(const char **text, struct preload_queue *q)
 	    !take_number(text, ',', 65535, &port) ||
 	    !take_number(text, ',', UINT32_MAX, &hold) ||
 	    !take_number(text, ',', 1, &nonblocking) ||
+	    !take_number(text, ',', 1, &ipv6) ||
 	    take_address(text, &q->bound))
 		return -EINVAL;
 	q->ino = ino;
@@ -66,6 +67,7 @@ static int take_queue(const char **text, struct preload_queue *q)
 	q->port = port;
 	q->hold_ms = hold;
 	q->nonblocking = nonblocking;
+	q->ipv6 = ipv6;
 	return 0;
 }
 
@@ -77,8 +79,8 @@ int preload_parse(struct preload_state *s, const char *text)
 	    !take_number(&text, ',', -1UL, &ino) ||
 	    !take_number(&text, ' ', TABLE_FDS - 1, &fd))
 		return -EINVAL;
-	s->pipe_ino = ino;
-	s->pipe_fd = fd;
+	s->report_ino = ino;
+	s->report_fd = fd;
 	for (s->n = 0; s->n < PRELOAD_QUEUES_MAX; text++) {
 		if (take_queue(&text, &s->queues[s->n]))
 			return -EINVAL;
@@ -106,21 +108,30 @@ static void put_address(const union address *a, char *to)
 	*to = 0;
 }
 
+/*
+ * The successor of what listens is not to be ended, with its predecessor, for
+ * what it listens on: its IPv6 clients are refused one by one.
+ */
+static bool counts_ipv6(const struct preload_queue *q)
+{
+	return q->ipv6 && !q->bound.any.sa_family;
+}
+
 int preload_format(const struct preload_state *s, char *buf, size_t len)
 {
 	char address[2 * sizeof(union address) + 1];
-	size_t used = snprintf(buf, len, "1 %lu,%d", (unsigned long)s->pipe_ino,
-			       s->pipe_fd);
+	size_t used = snprintf(buf, len, "1 %lu,%d", (unsigned long)s->report_ino,
+			       s->report_fd < 0 ? 0 : s->report_fd);
 
 	for (int i = 0; used < len && i < s->n; i++) {
 		const struct preload_queue *q = &s->queues[i];
 
 		put_address(&q->bound, address);
 		used += snprintf(buf + used, len - used,
-				 " %lu,%d,%d,%d,%u,%d,%s",
+				 " %lu,%d,%d,%d,%u,%d,%d,%s",
 				 (unsigned long)q->ino, q->given,
 				 q->fd < 0 ? 0 : q->fd, q->port, q->hold_ms,
-				 q->nonblocking, address);
+				 q->nonblocking, counts_ipv6(q), address);
 	}
 	return used < len ? 0 : -E2BIG;
 }

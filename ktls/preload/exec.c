@@ -48,13 +48,23 @@ static bool takes_queue(void)
 	return false;
 }
 
-/* By which ours survive, if they are to, and not if that came to nothing. */
+static void keep_one(int fd, bool keep)
+{
+	if (fd >= 0)
+		real()->fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+}
+
+/*
+ * By which ours survive, if they are to, and not if that came to nothing. What a
+ * child executes may be the server, and has to report: a script's, for example.
+ */
 static void keep_own(bool keep)
 {
-	for (int i = 0; i < preload.n; i++)
-		if (preload.queues[i].fd >= 0)
-			real()->fcntl(preload.queues[i].fd, F_SETFD,
-				      keep ? 0 : FD_CLOEXEC);
+	const bool own = preload_ours() && !preload_is_child;
+
+	for (int i = 0; own && i < preload.n; i++)
+		keep_one(preload.queues[i].fd, keep);
+	keep_one(preload.report_fd, keep);
 }
 
 /* Our library first, and once. 0 or -errno. */
@@ -124,7 +134,6 @@ static int execute(const char *path, char *const *argv, char *const *env)
 	char accept[sizeof(PRELOAD_ENV) + PRELOAD_ENV_MAX] = PRELOAD_ENV "=";
 	char load[LOAD_MAX];
 	const char **ours = alloca((count(env) + 3) * sizeof(*ours));
-	const bool own = preload_ours() && !preload_is_child;
 	int rc = check_program(path);
 
 	if (!rc)
@@ -134,12 +143,10 @@ static int execute(const char *path, char *const *argv, char *const *env)
 		rc = with_ours(env, accept, load, sizeof(load), ours);
 	if (rc)
 		return rc;
-	if (own)
-		keep_own(true);
+	keep_own(true);
 	real()->execve(path, argv, (char *const *)ours);
 	rc = -errno;
-	if (own)
-		keep_own(false);
+	keep_own(false);
 	return rc;
 }
 

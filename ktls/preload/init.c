@@ -65,16 +65,34 @@ static void look_at_all(void)
 		closedir(dir);
 }
 
-/* Says to ktls-run that we are there. The number may be another's by now. */
-static void report(void)
+static bool can_report(void)
 {
 	struct stat st;
 
-	if (fstat(preload.pipe_fd, &st) || !S_ISFIFO(st.st_mode) ||
-	    st.st_ino != preload.pipe_ino)
+	return preload.report_fd >= 0 && !fstat(preload.report_fd, &st) &&
+	       S_ISSOCK(st.st_mode) && st.st_ino == preload.report_ino;
+}
+
+void preload_report(const struct preload_report *report)
+{
+	if (can_report())
+		send(preload.report_fd, report, sizeof(*report),
+		     MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Says that we are there, and keeps the socket from the server. */
+static void begin_reports(void)
+{
+	static const struct preload_report there;
+	const int fd = preload.report_fd;
+
+	if (!can_report()) {
+		preload.report_fd = -1;
 		return;
-	if (write(preload.pipe_fd, "", 1) == 1)
-		real()->close(preload.pipe_fd);
+	}
+	preload_report(&there);
+	if (!preload_own(fd, &preload.report_fd))
+		real()->close(fd);
 }
 
 /* A program that could listen in plaintext instead must not go on. */
@@ -98,5 +116,5 @@ __attribute__((constructor)) static void begin(void)
 	for (int i = 0; i < preload.n; i++)
 		preload_take_own(&preload.queues[i]);
 	look_at_all();
-	report();
+	begin_reports();
 }

@@ -131,7 +131,8 @@ static bool have_v6(int i)
 
 /*
  * Of two sockets for one port, IPv4's and IPv6's, the latter gets all: it can
- * be told every address. The other one never becomes readable.
+ * be told every address. The other one never becomes readable, and where IPv6
+ * clients may come not even while it is alone: ktls-run ends what leaves it so.
  */
 static int source_for(int i, int family, bool idle)
 {
@@ -177,7 +178,7 @@ static bool has_queue(const struct preload_queue *q)
 static int take_place(int fd, int i, const struct sockaddr *a, socklen_t len)
 {
 	const struct preload_queue *q = &preload.queues[i];
-	const bool idle = a->sa_family == AF_INET && have_v6(i);
+	const bool idle = a->sa_family == AF_INET && (q->ipv6 || have_v6(i));
 	union address bound = {0};
 	struct entry *given;
 	int source, rc;
@@ -222,6 +223,12 @@ PRELOAD_EXPORT int listen(int fd, int backlog)
 	if (!e)
 		return real()->listen(fd, backlog);
 	e->listening = true;
+	if (e->bound)
+		preload_report(&(struct preload_report){
+			.family = e->local.any.sa_family,
+			.port = ntohs(e->local.v4.sin_port),
+			.given = preload.queues[e->queue].given,
+		});
 	return 0;
 }
 

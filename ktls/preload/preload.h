@@ -14,14 +14,30 @@
 #include "ktls/preload/table.h"
 
 /*
- * The environment's variable: "1 PIPE-INODE,FD" and then for each queue
- * " INODE,FD,OWN,PORT,HOLD_MS,NONBLOCKING,ADDRESS"; the pipe gets a byte when we
- * are there. OWN is our own descriptor, 0 where none was left by who executed us.
- * ADDRESS is that which the server bound, a sockaddr in hexadecimal, or "-".
+ * The environment's variable: "1 INODE,FD" of the socket that gets our reports,
+ * and then for each queue " INODE,FD,OWN,PORT,HOLD_MS,NONBLOCKING,IPV6,ADDRESS".
+ * OWN is our own descriptor, 0 where none was left by who executed us. ADDRESS is
+ * that which the server bound, a sockaddr in hexadecimal, or "-".
  */
 #define PRELOAD_ENV "KTLS_ACCEPT"
 #define PRELOAD_QUEUES_MAX 16
 #define PRELOAD_ENV_MAX 4096
+
+/*
+ * A message to ktls-run, over a SEQPACKET socket.
+ * @family: 0: the library is there; AF_INET or AF_INET6: the server listens
+ * @port:   where it believes to, in the place of
+ * @given:  the queue that ktls-run put there
+ */
+struct preload_report {
+	int family, port, given;
+};
+
+/* What lets a server have IPv6 clients, or none come; %d is the server's port. */
+#define PRELOAD_REMEDY                                                      \
+	"Let it listen on [::]:%d as well, or in ktlsd's configuration the "  \
+	"listener have bind: 0.0.0.0 and its port, or the rule from: "        \
+	"[0.0.0.0/0]"
 
 /*
  * @ino:     by which it is known again
@@ -30,6 +46,7 @@
  * @port:    for whose bind(2) it is, 0: the first one's
  * @bound:   what that was, family 0 when none was
  * @nonblocking: as the server would have it; the queue itself never waits
+ * @ipv6:    IPv6 clients may come: a listener of IPv4 alone gets nobody
  */
 struct preload_queue {
 	ino_t ino;
@@ -38,13 +55,15 @@ struct preload_queue {
 	unsigned int hold_ms;
 	union address bound;
 	_Atomic bool nonblocking;
+	bool ipv6;
 };
 
+/* @report_fd: -1 when there is none; it may have become another's number */
 struct preload_state {
 	struct preload_queue queues[PRELOAD_QUEUES_MAX];
 	int n;
-	ino_t pipe_ino;
-	int pipe_fd;
+	ino_t report_ino;
+	_Atomic int report_fd;
 };
 extern struct preload_state preload;
 
@@ -66,6 +85,9 @@ __attribute__((format(printf, 1, 2))) void preload_say(const char *format, ...);
 /* env.c: the variable's text to @s and back. 0 or -EINVAL, or -E2BIG. */
 int preload_parse(struct preload_state *s, const char *text);
 int preload_format(const struct preload_state *s, char *buf, size_t len);
+
+/* init.c: to ktls-run, if it is there; never waits */
+void preload_report(const struct preload_report *report);
 
 /* listen.c: makes @fd, which is queue @i, a listener. */
 struct entry *preload_add_listener(int fd, int i, const union address *bound);

@@ -79,15 +79,36 @@ static int check_mode(const struct check *c, int fd, const char *path)
 	return 0;
 }
 
-/* A note by which Go's linker marks what it makes. */
+static size_t align(size_t n, const ElfW(Phdr) * p)
+{
+	const size_t mask = p->p_align == 8 ? 7 : 3;
+
+	return (n + mask) & ~mask;
+}
+
+/*
+ * A note by which Go's linker marks what it makes: behind those of C's linker,
+ * where that had to help.
+ */
 static bool is_go(int fd, const ElfW(Phdr) * p)
 {
 	char notes[NOTES_MAX];
-	const ElfW(Nhdr) *note = (void *)notes;
 	const ssize_t n = pread(fd, notes, sizeof(notes), p->p_offset);
+	size_t len = n < 0 ? 0 : n, at = 0;
+	ElfW(Nhdr) note;
 
-	return n >= (ssize_t)sizeof(*note) + 4 && note->n_namesz == 4 &&
-	       !memcmp(note + 1, "Go\0", 4);
+	if (len > p->p_filesz)
+		len = p->p_filesz;
+	while (at + sizeof(note) + 4 <= len) {
+		memcpy(&note, notes + at, sizeof(note));
+		at += sizeof(note);
+		if (note.n_namesz == 4 && !memcmp(notes + at, "Go\0", 4))
+			return true;
+		if (note.n_namesz > len || note.n_descsz > len)
+			return false;
+		at = align(align(at + note.n_namesz, p) + note.n_descsz, p);
+	}
+	return false;
 }
 
 static int check_elf(const struct check *c, int fd, const char *path,

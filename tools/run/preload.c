@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "ktls/ktls.h"
 #include "ktls/preload/preload.h"
 #include "ktls/preload/program.h"
 #include "tools/run/start.h"
@@ -48,33 +50,34 @@ static ino_t inode(int fd)
 }
 
 static int describe(struct run_preload *p, const struct run_options *o,
-		    const int *queue_fds, const unsigned int *hold_ms)
+		    struct ktls_registration *const *reg)
 {
 	struct preload_state s = {
-		.pipe_ino = inode(p->report[1]),
-		.pipe_fd = p->report[1],
+		.report_ino = inode(p->report[1]),
+		.report_fd = p->report[1],
 	};
 
 	for (size_t i = 0; i < o->n; i++) {
 		if (!o->queues[i].preload)
 			continue;
 		s.queues[s.n++] = (struct preload_queue){
-			.ino = inode(queue_fds[i]),
+			.ino = inode(ktls_registration_queue_fd(reg[i])),
 			.fd = -1,
 			.given = o->queues[i].fd,
 			.port = o->queues[i].port,
-			.hold_ms = hold_ms[i],
+			.hold_ms = ktls_registration_hold_ms(reg[i]),
+			.ipv6 = ktls_registration_ipv6(reg[i]),
 		};
 	}
 	return preload_format(&s, p->text, sizeof(p->text));
 }
 
 /* Out of the way of the queues, and open in what is executed. */
-static int make_pipe(struct run_preload *p, const struct run_options *o)
+static int make_pair(struct run_preload *p, const struct run_options *o)
 {
 	int pair[2];
 
-	if (pipe2(pair, O_CLOEXEC))
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	p->report[0] = pair[0];
 	p->report[1] = run_out_of_way(o, pair[1]);
@@ -83,8 +86,8 @@ static int make_pipe(struct run_preload *p, const struct run_options *o)
 }
 
 int run_preload_init(struct run_preload *p, const struct run_options *o,
-		     const int *queue_fds, const unsigned int *hold_ms,
-		     char *error, size_t error_len)
+		     struct ktls_registration *const *reg, char *error,
+		     size_t error_len)
 {
 	char path[4096];
 	int rc;
@@ -100,9 +103,9 @@ int run_preload_init(struct run_preload *p, const struct run_options *o,
 	if (!rc)
 		rc = program_check(path, error, error_len);
 	if (!rc)
-		rc = make_pipe(p, o);
+		rc = make_pair(p, o);
 	if (!rc)
-		rc = describe(p, o, queue_fds, hold_ms);
+		rc = describe(p, o, reg);
 	if (rc && !error[0])
 		snprintf(error, error_len, "%s: %s", o->command[0],
 			 strerror(-rc));
@@ -134,7 +137,7 @@ int run_preload_enter(const struct run_preload *p)
 int run_preload_wait(struct run_preload *p)
 {
 	struct pollfd wait = {.fd = p->report[0], .events = POLLIN};
-	char byte;
+	struct preload_report report;
 	int rc = 0;
 
 	/* When the server is gone, or executed another program, it is closed. */
@@ -142,8 +145,21 @@ int run_preload_wait(struct run_preload *p)
 	p->report[1] = -1;
 	if (poll(&wait, 1, WAIT_MS) != 1)
 		rc = -ETIMEDOUT;
-	else if (read(p->report[0], &byte, 1) != 1)
+	else if (!run_preload_next(p, &report))
 		rc = -ECHILD;
-	run_preload_free(p);
+	if (rc)
+		run_preload_free(p);
 	return rc;
+}
+
+bool run_preload_next(struct run_preload *p, struct preload_report *report)
+{
+	ssize_t n;
+
+	if (p->report[0] < 0)
+		return false;
+	n = recv(p->report[0], report, sizeof(*report), MSG_DONTWAIT);
+	if (!n)
+		run_preload_free(p);
+	return n == sizeof(*report);
 }

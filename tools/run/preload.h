@@ -10,7 +10,7 @@
 
 /*
  * struct run_preload - the library's part in a server that is to be started
- * @report: a pipe that the library writes a byte to; -1: none
+ * @report: a pair of sockets that the library reports by; -1: none
  * @path:   the library
  * @text:   what its variable is to be
  */
@@ -20,16 +20,20 @@ struct run_preload {
 	char text[4096];
 };
 
+struct ktls_registration;
+struct preload_report;
+
 /*
  * run_preload_init - find the library, and whether it can be in the server
- * @queue_fds, @hold_ms: of each queue of @o
+ * @reg:   of each queue of @o, borrowed
  * @error: gets a sentence if not
  * Returns 0; -EACCES: not in this program; -ENOENT: there is no such program;
  * or another -errno.
  */
 int run_preload_init(struct run_preload *p, const struct run_options *o,
-		     const int *queue_fds, const unsigned int *hold_ms,
-		     char *error, size_t error_len);
+		     struct ktls_registration *const *reg, char *error,
+		     size_t error_len);
+/* Also when it was not initialised, but for @report. */
 void run_preload_free(struct run_preload *p);
 
 /* In the server's process, before it is executed. Returns 0 or -errno. */
@@ -41,5 +45,12 @@ int run_preload_enter(const struct run_preload *p);
  * become another program without it.
  */
 int run_preload_wait(struct run_preload *p);
+
+/*
+ * run_preload_next - what the library has to report, later on
+ * Never waits. Returns whether there was anything. When nobody is left who could
+ * report, @report is closed.
+ */
+bool run_preload_next(struct run_preload *p, struct preload_report *report);
 
 #endif

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+module ktls
+
+go 1.19
