@@ -103,7 +103,7 @@ static size_t seal_tls12(const struct ktls_keys *keys, uint8_t alert,
 static bool is_sealing(const struct hs *hs)
 {
 	if (SSL_version(hs->ssl) == TLS1_3_VERSION)
-		return hs->tx_secret.len;
+		return hs->shown.server.len;
 	return hs->tx.changed;
 }
 

@@ -10,6 +10,8 @@
 
 #include "handshake/admit.h"
 #include "handshake/internal.h"
+#include "handshake/provider.h"
+#include "handshake/random.h"
 
 /* Tickets are stateless: nothing of a session stays in a worker. */
 static int set_sessions(struct hs_ctx *ctx, const struct hs_config *config)
@@ -103,8 +105,13 @@ struct hs_ctx *hs_ctx_new(const struct hs_config *config, char *error,
 	int ret = -ENOMEM;
 
 	ERR_clear_error();
-	if (ctx)
-		ctx->ssl = SSL_CTX_new(TLS_server_method());
+	if (ctx) {
+		ctx->watches = hs_provider_load();
+		if (ctx->watches)
+			hs_random_use();
+		ctx->ssl = SSL_CTX_new_ex(NULL, HS_PROPERTIES,
+					  TLS_server_method());
+	}
 	if (ctx && ctx->ssl)
 		ret = setup(ctx, config, error, error_len);
 	if (ret && ret != -EINVAL)

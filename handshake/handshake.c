@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 
 #include "handshake/internal.h"
+#include "handshake/kdf.h"
 #include "handshake/peer.h"
 
 struct hs *hs_of(const SSL *ssl)
@@ -212,7 +213,9 @@ static enum hs_step go_on(struct hs *hs)
 	int error;
 
 	ERR_clear_error();
+	hs_kdf_watch(hs->ctx->watches ? &hs->shown : NULL);
 	ret = SSL_do_handshake(hs->ssl);
+	hs_kdf_watch(NULL);
 	if (ret == 1)
 		return hs->step = HS_DONE;
 	if (hs->step != HS_MORE)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/objects.h>
 
 #include "handshake/internal.h"
@@ -166,4 +167,9 @@ void hs_get_info(const struct hs *hs, struct hs_info *info)
 			      "" : group_name(hs);
 	SSL_get0_alpn_selected(hs->ssl, &info->alpn, &alpn_len);
 	info->alpn_len = alpn_len;
+}
+
+const char *hs_openssl(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

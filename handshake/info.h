@@ -65,6 +65,9 @@ int hs_end_point(struct hs *hs, uint8_t out[static HS_END_POINT_MAX],
  */
 const char *hs_ja4(const struct hs *hs);
 
+/* hs_openssl - the version of the one that does the handshakes: "3.0.15" */
+const char *hs_openssl(void);
+
 /*
  * struct hs_peer - a client's verified certificate, in text what a log or another
  * process can take

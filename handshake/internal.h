@@ -74,6 +74,7 @@ struct hs_ctx {
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;		/* for it */
 	bool ja4;
+	bool watches;			/* the provider is ours */
 	void (*keylog)(const char *line);
 	struct hs_tickets *tickets;	/* NULL: OpenSSL's keys */
 };
@@ -96,7 +97,7 @@ struct hs {
 	struct hs_stream rx, tx;
 	uint64_t rx_base;	/* rx.records at the peer's Finished */
 	uint64_t tx_base;	/* tx.records when input was last wanted */
-	struct hs_secret rx_secret, tx_secret;	/* TLS 1.3 */
+	struct hs_shown shown;
 	bool keys_taken, relayed;
 
 	enum hs_choice (*choose)(void *arg, struct hs_hello *hello);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The traffic keys: from the secrets of the key log in TLS 1.3, from the
- * master secret in TLS 1.2.
+ * The traffic keys: in TLS 1.3 from the secrets that the key schedule, or else
+ * the key log, shows; in TLS 1.2 from the master secret.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,17 +12,7 @@
 
 #include "handshake/internal.h"
 
-#define KEY_BLOCK_MAX (2 * (32 + 12))
 #define HEX_RANDOM (2 * SSL3_RANDOM_SIZE)
-
-struct key_block {
-	uint8_t data[KEY_BLOCK_MAX];
-};
-
-static void key_block_wipe(struct key_block *b)
-{
-	OPENSSL_cleanse(b, sizeof(*b));
-}
 
 static void secret_wipe(struct hs_secret *s)
 {
@@ -36,8 +26,7 @@ void hs_keys_wipe(struct ktls_keys *keys)
 
 void hs_forget_secrets(struct hs *hs)
 {
-	secret_wipe(&hs->rx_secret);
-	secret_wipe(&hs->tx_secret);
+	OPENSSL_cleanse(&hs->shown, sizeof(hs->shown));
 }
 
 static int nibble(char c)
@@ -85,9 +74,9 @@ static bool take_line(struct hs *hs, const char *line)
 	if (strlen(line) <= skip)
 		return false;
 	if (!strncmp(line, client, sizeof(client) - 1))
-		take_secret(&hs->rx_secret, line + skip);
+		take_secret(&hs->shown.client, line + skip);
 	else if (!strncmp(line, server, sizeof(server) - 1))
-		take_secret(&hs->tx_secret, line + skip);
+		take_secret(&hs->shown.server, line + skip);
 	else
 		return false;
 	return true;
@@ -114,7 +103,7 @@ void hs_keylog_all(struct hs_ctx *ctx)
 
 void hs_keylog_next(struct hs_ctx *ctx)
 {
-	if (!ctx->keylog)
+	if (!ctx->keylog && !ctx->watches)
 		SSL_CTX_set_keylog_callback(ctx->ssl, keylog);
 }
 
@@ -196,14 +185,20 @@ static int p_hash(EVP_MAC_CTX *c, const struct hs_secret *secret,
 	return out_len ? -EIO : 0;
 }
 
-/* PRF(master, "key expansion", server_random ‖ client_random), RFC 5246 6.3 */
-static int key_block(struct hs *hs, enum ktls_cipher cipher,
-		     struct key_block *block, size_t len)
+/*
+ * PRF(master, "key expansion", server_random ‖ client_random), RFC 5246 6.3,
+ * where it was not shown to us
+ */
+static int key_block(struct hs *hs, enum ktls_cipher cipher, size_t len)
 {
+	struct hs_key_block *block = &hs->shown.block;
+
 	struct hs_secret master __attribute__((cleanup(secret_wipe))) = { 0 };
 	uint8_t seed[13 + 2 * SSL3_RANDOM_SIZE] = "key expansion";
 	EVP_MAC_CTX *c = hs->ctx->hmac[cipher == KTLS_AES_256_GCM];
 
+	if (block->len)
+		return block->len == len ? 0 : -EIO;
 	master.len = SSL_SESSION_get_master_key(SSL_get_session(hs->ssl),
 						master.data,
 						sizeof(master.data));
@@ -217,12 +212,11 @@ static int key_block(struct hs *hs, enum ktls_cipher cipher,
 
 static int derive_tls12(struct hs *hs, struct ktls_keys *keys)
 {
-	struct key_block block __attribute__((cleanup(key_block_wipe)));
 	size_t key = keys->cipher == KTLS_AES_128_GCM ? 16 : 32;
 	size_t iv = keys->cipher == KTLS_CHACHA20_POLY1305 ? 12 : 4;
-	const uint8_t *p = block.data;
+	const uint8_t *p = hs->shown.block.data;
 
-	if (key_block(hs, keys->cipher, &block, 2 * (key + iv)))
+	if (key_block(hs, keys->cipher, 2 * (key + iv)))
 		return -EIO;
 	memcpy(keys->rx.key, p, key);
 	memcpy(keys->tx.key, p + key, key);
@@ -237,8 +231,10 @@ static int derive_dir(struct hs *hs, enum ktls_cipher cipher,
 		      const struct hs_secret *secret, uint64_t seq,
 		      struct ktls_dir *dir)
 {
-	if (ktls_derive_keys(hs->ctx->derive, cipher, secret->data,
-			     secret->len, dir))
+	if (secret->key_len && secret->iv_len)
+		*dir = secret->keys;
+	else if (ktls_derive_keys(hs->ctx->derive, cipher, secret->data,
+				  secret->len, dir))
 		return -EIO;
 	dir->seq = seq;
 	return 0;
@@ -246,13 +242,13 @@ static int derive_dir(struct hs *hs, enum ktls_cipher cipher,
 
 static int derive_tls13(struct hs *hs, struct ktls_keys *keys)
 {
-	if (derive_dir(hs, keys->cipher, &hs->tx_secret,
+	if (derive_dir(hs, keys->cipher, &hs->shown.server,
 		       hs->tx.records - hs->tx_base, &keys->tx))
 		return -EIO;
 	/* An alert before the peer's Finished needs ours alone. */
 	if (hs->step != HS_DONE)
 		return 0;
-	return derive_dir(hs, keys->cipher, &hs->rx_secret,
+	return derive_dir(hs, keys->cipher, &hs->shown.client,
 			  hs->rx.records - hs->rx_base, &keys->rx);
 }
 
@@ -298,10 +294,10 @@ int hs_secrets(const struct hs *hs, struct ocsp_bytes *rx,
 		return -EIO;
 	if (SSL_version(hs->ssl) != KTLS_TLS13)
 		return -ENOTSUP;
-	if (!hs->rx_secret.len || hs->rx_secret.len != hs->tx_secret.len)
+	if (!hs->shown.client.len || hs->shown.client.len != hs->shown.server.len)
 		return -EIO;
-	*rx = (struct ocsp_bytes){ hs->rx_secret.data, hs->rx_secret.len };
-	*tx = (struct ocsp_bytes){ hs->tx_secret.data, hs->tx_secret.len };
+	*rx = (struct ocsp_bytes){ hs->shown.client.data, hs->shown.client.len };
+	*tx = (struct ocsp_bytes){ hs->shown.server.data, hs->shown.server.len };
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "handshake/handshake.h"
 #include "handshake/info.h"
 #include "handshake/relay.h"
+#include "tests/rsa_key.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define WIRE_MAX (1 << 20)
@@ -91,21 +92,10 @@ static inline X509 *pki_cert(EVP_PKEY *key, const char *name, X509 *issuer,
 			    issuer_key, days);
 }
 
-/* An RSA key takes long to make: one serves a whole test. */
-static inline EVP_PKEY *pki_rsa_key(void)
-{
-	static EVP_PKEY *key;
-
-	if (!key)
-		key = EVP_RSA_gen(2048);
-	EVP_PKEY_up_ref(key);
-	return key;
-}
-
 static inline EVP_PKEY *pki_key(const char *type)
 {
 	if (!strcmp(type, "RSA"))
-		return pki_rsa_key();
+		return rsa_key(0);
 	if (!strcmp(type, "ED25519"))
 		return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	return EVP_EC_gen(type);

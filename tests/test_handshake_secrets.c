@@ -63,9 +63,9 @@ Test(secrets, are_given_once)
 	duo_init(&d, "P-256");
 	keys = keys_of(&d);
 	duo_try_keys(&d, &keys);
-	cr_assert_eq(d.hs->tx_secret.len, 0);
+	cr_assert_eq(d.hs->shown.server.len, 0);
 	for (size_t i = 0; i < KTLS_SECRET_MAX; i++)
-		cr_assert_eq(d.hs->tx_secret.data[i] | d.hs->rx_secret.data[i],
+		cr_assert_eq(d.hs->shown.server.data[i] | d.hs->shown.client.data[i],
 			     0);
 	cr_assert_eq(hs_keys(d.hs, &keys), -EIO);
 	cr_assert_eq(keys.version | keys.tx.key[0] | keys.tx.key[1], 0);
