@@ -202,29 +202,38 @@ static void go_on(struct conn *c)
 		linger(c);
 }
 
+/* @result: bytes of the output, or negative */
+static void sent(struct conn *c, int result)
+{
+	if (result >= 0) {
+		hs_output_sent(c->hs, (size_t)result);
+		conn_flush(c);
+	} else if (c->step == HS_FAIL) {
+		conn_free(c);	/* counted; the alert found nobody */
+	} else {
+		conn_peer_gone(c, result);
+	}
+}
+
 static void on_sent(struct ring_op *op, int result)
 {
 	struct conn *c = container_of(op, struct conn, op);
 
-	if (c->state == CONN_DEAD) {
+	if (c->state == CONN_DEAD)
 		conn_free(c);
-		return;
-	}
-	if (result < 0 && c->step == HS_FAIL) {
-		conn_free(c);	/* counted; the alert found nobody */
-		return;
-	}
-	if (result < 0) {
-		conn_peer_gone(c, result);
-		return;
-	}
-	hs_output_sent(c->hs, (size_t)result);
-	conn_flush(c);
+	else
+		sent(c, result);
 }
 
+/*
+ * A flight nearly always finds room in the socket, and goes at once. Only the
+ * rest of one that does not is the ring's: each operation there takes another
+ * round of it.
+ */
 void conn_flush(struct conn *c)
 {
 	struct ocsp_bytes out = { NULL, 0 };
+	ssize_t n;
 
 	if (c->hs)
 		out = hs_output(c->hs);
@@ -232,8 +241,13 @@ void conn_flush(struct conn *c)
 		go_on(c);
 		return;
 	}
-	c->op.done = on_sent;
 	c->flight_sent = true;
+	n = send(c->fd, out.data, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0 || errno != EAGAIN) {
+		sent(c, n >= 0 ? (int)n : -errno);
+		return;
+	}
+	c->op.done = on_sent;
 	io_uring_prep_send(ring_prepare(&c->worker->ring, &c->op), c->fd,
 			   out.data, out.len, MSG_NOSIGNAL | MSG_WAITALL);
 }

@@ -259,12 +259,15 @@ static void on_handed_off(struct handoff *handoff, int result)
 		conn_count(c, handed_off(c));
 	else
 		note_expired(c);
-	if (!c->relay)
+	if (!c->relay) {
+		ring_close(&c->worker->ring, c->fd);
+		c->fd = c->handoff.fd = -1;
 		conn_free(c);
-	else if (!result)
+	} else if (!result) {
 		relay_start(c->relay);
-	else
+	} else {
 		relay_cut(c->relay);
+	}
 }
 
 static void refuse(struct conn *c, enum hs_failure failure, uint8_t alert,

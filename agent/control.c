@@ -56,10 +56,14 @@ static const struct control_command *find(const struct control *control,
 	size_t len = strcspn(line, " ");
 
 	for (c = control->commands; c->name; c++)
-		if (strlen(c->name) == len && !memcmp(c->name, line, len) &&
-		    (!line[len] || c->argument))
+		if (strlen(c->name) == len && !memcmp(c->name, line, len))
 			return c;
 	return NULL;
+}
+
+static bool says_too_much(const struct control_command *c, const char *line)
+{
+	return c && !c->argument && strchr(line, ' ');
 }
 
 static void print_answer(const struct control *control,
@@ -68,6 +72,10 @@ static void print_answer(const struct control *control,
 {
 	const char *argument = strchr(line, ' ');
 
+	if (says_too_much(c, line)) {
+		fprintf(out, "error: %s takes no argument\n", c->name);
+		return;
+	}
 	if (c) {
 		c->print(control->arg, argument ? argument + 1 : NULL, out);
 		return;
@@ -139,7 +147,7 @@ static void on_request(struct watch *w)
 	line[n] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
 	c = find(control, line);
-	if (!c || !c->later) {
+	if (!c || !c->later || says_too_much(c, line)) {
 		answer_now(client, c, line);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
+#include "machine.h"
 
 /* Workers are ready within milliseconds, unless something is very wrong. */
 #define READY_MS 30000
@@ -53,21 +54,6 @@ static bool find_support(const struct config *config,
 	return !required;
 }
 
-/* Said at each start: what it costs, clients do not see until long after. */
-static void check_rekey(const struct config *config,
-			const struct ktls_support *support)
-{
-	size_t i;
-
-	for (i = 0; i < config->n_routes && support->pairs; i++)
-		if (config->routes[i].rekey && !support->rekey)
-			log_warn("event=rekey_unavailable route=%s "
-				 "error=\"this kernel takes no second key\" "
-				 "effect=\"a client's KeyUpdate ends its "
-				 "connection\" remedy=\"Linux 6.14 or newer\"",
-				 config->routes[i].name);
-}
-
 struct generation *generation_new(struct config *config,
 				  struct ticket_keys *tickets,
 				  const struct generation *previous)
@@ -83,7 +69,7 @@ struct generation *generation_new(struct config *config,
 	g->control = -1;
 	if (find_support(config, previous, &g->support) &&
 	    ticket_keys_check(config)) {
-		check_rekey(config, &g->support);
+		machine_check(config, &g->support, !previous);
 		g->certs = certs_load(config, g->support.pairs ?
 				      g->support.pairs : KTLS_ALL_PAIRS,
 				      ticket_keys_get(tickets),

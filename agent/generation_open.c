@@ -169,6 +169,7 @@ static int try_worker(struct generation *g)
 		log_error("event=limit_too_low error=\"%s\"", error);
 		return err;
 	}
+	process_lift_memory();
 	err = process_try(g->config, error, sizeof(error));
 	if (err)
 		log_error("event=worker_impossible error=\"%s\"", error);

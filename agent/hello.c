@@ -28,13 +28,14 @@ ssize_t hello_recv(int fd, struct ktls_hello *hello, int fds[2], int *n_fds)
 }
 
 int hello_answer(int fd, enum ktls_reg_status status, const char *text,
-		 unsigned int hold_ms, const int *fds)
+		 unsigned int hold_ms, uint32_t flags, const int *fds)
 {
 	struct ktls_answer answer = {
 		.magic = KTLS_REG_MAGIC,
 		.version = KTLS_REG_VERSION,
 		.status = (uint16_t)status,
 		.hold_ms = hold_ms,
+		.flags = flags,
 	};
 	int err;
 

@@ -19,10 +19,11 @@ ssize_t hello_recv(int fd, struct ktls_hello *hello, int fds[2], int *n_fds);
 
 /*
  * hello_answer - answer, and give the queue's ends along
- * @fds: {read end, write end}, borrowed, or NULL
+ * @flags: KTLS_REG_IPV6 or 0
+ * @fds:   {read end, write end}, borrowed, or NULL
  * Never waits. Returns 0, or -errno of sendmsg(2): it heard nothing.
  */
 int hello_answer(int fd, enum ktls_reg_status status, const char *text,
-		 unsigned int hold_ms, const int *fds);
+		 unsigned int hold_ms, uint32_t flags, const int *fds);
 
 #endif

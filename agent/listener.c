@@ -170,6 +170,7 @@ static void on_accept(struct ring_op *op, int result)
 
 	l->armed = false;
 	l->worker->slab.promised--;
+	l->worker->accepted_ms = l->worker->now_ms;
 	l->shut = result == -EINVAL;
 	if (l->shut)
 		return;

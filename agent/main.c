@@ -9,11 +9,14 @@
 
 #include "config/config.h"
 #include "generation.h"
+#include "handshake/info.h"
+#include "handshake/memory.h"
 #include "log.h"
 #include "master.h"
 #include "proxy/proxy.h"
 #include "stapler/stapler.h"
 #include "ticket_keys.h"
+#include "version.h"
 #include "watcher.h"
 
 /* Exit status for a command line that makes no sense. */
@@ -35,13 +38,35 @@ static bool fill_standard(void)
 	return fd >= 0;
 }
 
+/* In all processes, as proxies have secrets, too. */
+static bool wipe_memory(void)
+{
+	if (hs_memory_wipe())
+		return true;
+	log_error("event=start_failed error=\"what OpenSSL frees cannot be "
+		  "wiped, as something has used it before ktlsd began, "
+		  "by LD_PRELOAD\"");
+	return false;
+}
+
 static int usage(void)
 {
 	fputs("usage: ktlsd -c FILE [-t] [-v]\n"
+	      "       ktlsd -V\n"
 	      "  -c FILE  the configuration, see ktlsd.conf(5)\n"
 	      "  -t       check the configuration and what it names, and exit\n"
-	      "  -v       log every connection that fails\n", stderr);
+	      "  -v       log every connection that fails\n"
+	      "  -V       say which version this is, and exit\n", stderr);
 	return EXIT_USAGE;
+}
+
+static int say_version(void)
+{
+	printf("ktlsd %s, OpenSSL %s\n", KTLSD_VERSION, hs_openssl());
+	if (!fflush(stdout))
+		return 0;
+	fputs("ktlsd: cannot write\n", stderr);
+	return 1;
 }
 
 static int run(const char *file, char *const *argv, bool test)
@@ -52,7 +77,11 @@ static int run(const char *file, char *const *argv, bool test)
 	struct generation *first = NULL;
 	int status;
 
-	if (!tickets || !watcher)
+	if (!tickets)
+		log_error("event=start_failed error=\"no keys for session "
+			  "tickets can be made: out of memory, or openssl.cnf "
+			  "leaves OpenSSL without AES or random numbers\"");
+	else if (!watcher)
 		log_error("event=start_failed error=\"out of memory\"");
 	if (config && watcher && !test)
 		watcher_use(watcher, config);
@@ -90,7 +119,7 @@ int main(int argc, char **argv)
 	bool test = false;
 	int c;
 
-	if (!fill_standard())
+	if (!fill_standard() || !wipe_memory())
 		return 1;
 	/* A log or a folder that takes no more is no reason to end. */
 	signal(SIGPIPE, SIG_IGN);
@@ -99,7 +128,7 @@ int main(int argc, char **argv)
 		return run_part(argc, argv, STAPLER_FD, stapler_run);
 	if (argc > 1 && !strcmp(argv[1], "--proxy"))
 		return run_part(argc, argv, PROXY_FD, proxy_run);
-	while ((c = getopt(argc, argv, "c:tv")) != -1) {
+	while ((c = getopt(argc, argv, "c:tvV")) != -1) {
 		if (c == 'c')
 			file = optarg;
 		else if (c == 't')
@@ -107,7 +136,7 @@ int main(int argc, char **argv)
 		else if (c == 'v')
 			log_level = LOG_L_DEBUG;
 		else
-			return usage();
+			return c == 'V' ? say_version() : usage();
 	}
 	if (!file || optind != argc)
 		return usage();

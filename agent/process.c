@@ -11,17 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "probe/limits.h"
 #include "ring.h"
-
-/* Connections that a worker can have at a time, and the fewest that serve. */
-#define SLOTS_MAX 16384
-#define SLOTS_MIN 64
-/* Slots per listener: one is set aside for its accept, and one for the next. */
-#define LISTENER_SLOTS 2
-/* Descriptors per slot: the client's and both ends of a relay's pair. */
-#define SLOT_DESCRIPTORS 3
-/* Descriptors for everything else: listeners, ring, channel, log. */
-#define OTHER_DESCRIPTORS 256
 
 /* In the exit status of process_try()'s child: the error is not the ring's. */
 #define NO_USER 0x80
@@ -29,41 +20,42 @@
 int process_limit(const struct config *config, unsigned int *slots,
 		  char *error, size_t error_len)
 {
-	rlim_t fixed = OTHER_DESCRIPTORS + config->n_listeners, want, room;
-	rlim_t least = SLOTS_MIN + LISTENER_SLOTS * config->n_listeners;
+	rlim_t least = PROBE_SLOTS_MIN +
+		       PROBE_LISTENER_SLOTS * config->n_listeners;
+	rlim_t queued = 0, fixed, want, room;
 	struct rlimit limit;
 	size_t i;
+	int err;
 
 	for (i = 0; i < config->n_routes; i++)
-		fixed += config->routes[i].queue;
-	want = fixed + SLOTS_MAX * SLOT_DESCRIPTORS;
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return -errno;
-	if (limit.rlim_max < want) {
-		struct rlimit raised = { want, want };
-
-		if (!setrlimit(RLIMIT_NOFILE, &raised))
-			limit = raised;
-	}
-	limit.rlim_cur = limit.rlim_max;
-	/* No more than fs.nr_open, which may have been lowered since. */
-	if (setrlimit(RLIMIT_NOFILE, &limit) &&
-	    getrlimit(RLIMIT_NOFILE, &limit))
-		return -errno;
+		queued += config->routes[i].queue;
+	fixed = probe_descriptors(config->n_listeners, queued, 0);
+	want = probe_descriptors(config->n_listeners, queued, PROBE_SLOTS_MAX);
+	err = probe_raise(RLIMIT_NOFILE, want, &limit);
+	if (err)
+		return err;
 	room = limit.rlim_cur > fixed ? limit.rlim_cur - fixed : 0;
-	if (room < least * SLOT_DESCRIPTORS) {
+	if (room < least * PROBE_SLOT_DESCRIPTORS) {
 		snprintf(error, error_len,
 			 "RLIMIT_NOFILE is %lu, but %lu are needed for the "
 			 "routes' queues and %lu connections: raise it "
 			 "(LimitNOFILE=, ulimit -n) or lower queue:",
 			 (unsigned long)limit.rlim_cur,
-			 (unsigned long)(fixed + least * SLOT_DESCRIPTORS),
+			 (unsigned long)(fixed + least * PROBE_SLOT_DESCRIPTORS),
 			 (unsigned long)least);
 		return -EMFILE;
 	}
-	room /= SLOT_DESCRIPTORS;
-	*slots = room < SLOTS_MAX ? (unsigned int)room : SLOTS_MAX;
+	room /= PROBE_SLOT_DESCRIPTORS;
+	*slots = room < PROBE_SLOTS_MAX ? (unsigned int)room : PROBE_SLOTS_MAX;
 	return 0;
+}
+
+void process_lift_memory(void)
+{
+	struct rlimit limit;
+
+	/* Too low or not: process_try() will see. */
+	probe_raise(RLIMIT_MEMLOCK, RLIM_INFINITY, &limit);
 }
 
 int process_drop(uid_t uid, gid_t gid)
@@ -151,6 +143,6 @@ int process_try(const struct config *config, char *error, size_t error_len)
 		snprintf(error, error_len, "cannot become %s: %s",
 			 config->user, strerror(-err));
 	else if (err)
-		snprintf(error, error_len, "%s", ring_denied(err));
+		snprintf(error, error_len, "%s", uring_denied(err));
 	return err;
 }

@@ -20,6 +20,13 @@ int process_limit(const struct config *config, unsigned int *slots,
 		  char *error, size_t error_len);
 
 /*
+ * process_lift_memory - raise RLIMIT_MEMLOCK, as far as may be
+ * Newer kernels count against it the rings of all processes of a user: of our
+ * workers, and of those of the configurations before that are not done yet.
+ */
+void process_lift_memory(void);
+
+/*
  * process_drop - become this account, when root, for good
  * Whoever it was, execve(2) gives no privileges any more. Returns 0 or -errno.
  */

@@ -43,6 +43,7 @@ struct relay {
 	struct ring_op end;	/* the consumer sends no more, or is gone */
 	bool down_armed, out_armed;
 	bool up_done, down_done;
+	bool down_ended;	/* and nothing of the consumer's is left */
 	bool up_waits;		/* for the output to be sent */
 	bool deaf;		/* what the client sends is of no use any more */
 	bool closing;		/* nothing follows what is in the output */
@@ -99,7 +100,12 @@ static void maybe_free(struct relay *r)
 	}
 	explicit_bzero(r->plain, sizeof(r->plain));
 	explicit_bzero(r->reply, sizeof(r->reply));
-	local_close(r->fd);
+	if (r->down_ended)
+		ring_close(&c->worker->ring, r->fd);
+	else
+		local_close(r->fd);
+	ring_close(&c->worker->ring, c->fd);
+	c->fd = -1;
 	conn_free(c);
 }
 
@@ -256,8 +262,10 @@ static void end_down(struct relay *r)
 {
 	if (r->down_done)
 		return;
-	shutdown(r->conn->fd, SHUT_WR);
 	r->down_done = true;
+	/* Otherwise it is closed, now or by maybe_free() a little later. */
+	if (!r->up_done)
+		shutdown(r->conn->fd, SHUT_WR);
 	watch_end(r);
 	maybe_free(r);
 }
@@ -305,6 +313,7 @@ static void on_down_received(struct ring_op *op, int result)
 	r->down_armed = false;
 	if (result >= 0)
 		ktls_close_control(&r->msg);
+	r->down_ended = !result;
 	if (r->down_done) {
 		maybe_free(r);
 		return;

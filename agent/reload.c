@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "handshake/info.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
+#include "version.h"
 
 void reload_init(struct reload *r, const char *file,
 		 struct generation_host *host)
@@ -375,6 +377,14 @@ static void print_gauge(const char *name, int64_t value, FILE *out)
 		name, value);
 }
 
+/* As exporters have it: what there is to know is in the labels. */
+static void print_version(FILE *out)
+{
+	fprintf(out, "# TYPE ktlsd_build_info gauge\n"
+		"ktlsd_build_info{version=\"%s\",openssl=\"%s\"} 1\n",
+		KTLSD_VERSION, hs_openssl());
+}
+
 void reload_print_metrics(const struct reload *r, FILE *out)
 {
 	const struct generation *g;
@@ -382,6 +392,7 @@ void reload_print_metrics(const struct reload *r, FILE *out)
 
 	for (g = r->draining; g; g = g->next)
 		n += workers_count(g->workers);
+	print_version(out);
 	print_gauge("generation", r->serving ? r->serving->number : 0, out);
 	print_gauge("workers", r->serving ?
 		    workers_count(r->serving->workers) : 0, out);

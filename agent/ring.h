@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/uring.h"
+
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
@@ -36,18 +38,10 @@ struct ring {
  * ring_init - make this process's ring
  * Used by this process alone, so to be made after fork(2): whoever inherits a
  * ring can make its owner execute operations.
- * Returns 0 or -errno; ring_denied() says what the error means.
+ * Returns 0 or as uring_open(); uring_denied() says what the error means.
  */
 int ring_init(struct ring *ring);
 void ring_fini(struct ring *ring);
-
-/*
- * ring_denied - why there is no ring, and what to do
- * @error: from ring_init(), negative
- * One sentence: seccomp, kernel.io_uring_disabled or the kernel's age; of two
- * causes that cannot be told apart both, of one that is not known none.
- */
-const char *ring_denied(int error);
 
 /*
  * ring_prepare - an entry to fill in with io_uring_prep_*()
@@ -61,6 +55,12 @@ struct io_uring_sqe *ring_prepare(struct ring *ring, struct ring_op *op);
  * Not by IORING_OP_POLL_REMOVE: a poll that is just being woken goes on.
  */
 void ring_cancel(struct ring *ring, struct ring_op *op);
+
+/*
+ * ring_close - close @fd with the next ring_wait(), which spares a system call
+ * From here on it is not the caller's any more.
+ */
+void ring_close(struct ring *ring, int fd);
 
 /*
  * ring_wait - submit what was prepared, and wait until something is done

@@ -69,7 +69,8 @@ int route_register(struct route *route, pid_t pid, uid_t uid, gid_t gid);
 /*
  * route_update - go by another configuration that route_is()
  * Registrations and queues stay. Consumers that are registered were told the
- * old hold_timeout, and go by it. Logs what cannot be changed.
+ * old hold_timeout, and whether IPv6 clients may come, and go by it. Logs what
+ * cannot be changed.
  */
 void route_update(struct route *route, const struct config_route *config);
 

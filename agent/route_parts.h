@@ -34,8 +34,24 @@ struct route {
 	uint64_t grace_until_ms, tend_ms;
 };
 
-/* route_registration - one more, in REG_HELLO, of a connection; takes @fd */
-struct registration *route_registration(struct route *route, int fd);
+/*
+ * registration_new - one more, in REG_HELLO, of a connection
+ * Takes @fd. Returns NULL when there is no memory.
+ */
+struct registration *registration_new(struct route *route, int fd);
+/* registration_free - its consumer has left, or has to */
+void registration_free(struct registration *r);
+/*
+ * registration_give - give one that brings no queue the route's, or a new one
+ * Or let it wait, at first, for one that brings one; or refuse and free it.
+ */
+void registration_give(struct registration *r);
+/*
+ * registration_make_room - when @newest is one too many of its route's, end
+ * another one, or it
+ */
+void registration_make_room(struct registration *newest);
+
 /* route_deaf - stop listening for consumers, if it did */
 void route_deaf(struct route *route);
 /* route_choose - who sends where has changed */

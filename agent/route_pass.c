@@ -111,7 +111,7 @@ int route_take_registration(struct route *route,
 			return -EBADMSG;
 		}
 	}
-	r = route_registration(route, fd);
+	r = registration_new(route, fd);
 	if (!r)
 		return -ENOMEM;
 	r->peer = (struct ucred){ record->registration.pid,

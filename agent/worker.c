@@ -16,8 +16,12 @@
 #include "relay.h"
 #include "rules.h"
 
-/* How long a connection may wait that a stopped worker was woken for. */
-#define CHECK_MS 100
+/*
+ * How long a connection may wait that a stopped worker was woken for: as long as
+ * it is since one came, so that who has nothing to do sleeps, within these.
+ */
+#define CHECK_MIN_MS 100
+#define CHECK_MAX_MS 500
 
 static uint64_t monotonic_ms(void)
 {
@@ -183,6 +187,15 @@ static void give_up(struct worker *w)
 			relay_cut(w->slab.conns[i].relay);
 }
 
+static uint64_t check_after_ms(const struct worker *w)
+{
+	uint64_t idle = w->now_ms - w->accepted_ms;
+
+	if (idle < CHECK_MIN_MS)
+		return CHECK_MIN_MS;
+	return idle < CHECK_MAX_MS ? idle : CHECK_MAX_MS;
+}
+
 /* Returns when to do it again. */
 static uint64_t look_after_listeners(struct worker *w)
 {
@@ -191,7 +204,7 @@ static uint64_t look_after_listeners(struct worker *w)
 	size_t i;
 
 	if (check)
-		w->next_check_ms = w->now_ms + CHECK_MS;
+		w->next_check_ms = w->now_ms + check_after_ms(w);
 	for (i = 0; i < w->config->n_listeners; i++) {
 		struct listener *l = &w->listeners[i];
 
@@ -219,18 +232,32 @@ static void say_left(struct worker *w)
 		     -1);
 }
 
+/*
+ * Who was in time is not late because we are, who had no CPU for a while: what
+ * waits to be heard may be what a deadline is about. Returns the next one.
+ */
+static uint64_t run_deadlines(struct worker *w)
+{
+	uint64_t next = clock_earlier(deadline_run(&w->handshakes, w->heard_ms),
+				      deadline_run(&w->closing, w->heard_ms));
+	size_t i;
+
+	for (i = 0; i < w->config->n_listeners; i++)
+		next = clock_earlier(next,
+				     deadline_run(&w->listeners[i].headers,
+						  w->heard_ms));
+	return next;
+}
+
 /* What time has brought; returns how long to wait for the next thing, in ms. */
 static int64_t run_timers(struct worker *w)
 {
 	uint64_t next, now;
 	size_t i;
 
-	now = w->now_ms = monotonic_ms();
-	next = clock_earlier(deadline_run(&w->handshakes, now),
-			     deadline_run(&w->closing, now));
-	for (i = 0; i < w->config->n_listeners; i++)
-		next = clock_earlier(next,
-				     deadline_run(&w->listeners[i].headers, now));
+	next = run_deadlines(w);
+	/* All that has come by now is heard when we have waited. */
+	now = w->heard_ms = w->now_ms = monotonic_ms();
 	for (i = 0; i < w->config->n_routes; i++)
 		next = clock_earlier(next,
 				     queue_flush(&w->routes[i].queue, now));

@@ -44,6 +44,7 @@ struct worker {
 	struct ring_op channel_op;
 	int channel;
 	uint64_t now_ms;		/* CLOCK_MONOTONIC, twice a round */
+	uint64_t heard_ms;		/* what came before is dealt with */
 
 	struct listener *listeners;
 	struct worker_route *routes;
@@ -53,6 +54,7 @@ struct worker {
 
 	uint8_t unique_id[16];
 	bool accepting;
+	uint64_t accepted_ms;		/* when accept(2) last had a result */
 	uint64_t next_check_ms;		/* when to look after the listeners */
 	bool stopping;
 	bool left;			/* master knows that it accepts no more */

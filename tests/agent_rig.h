@@ -70,6 +70,15 @@ static inline void turn_for(uint64_t ms)
 		turn(5);
 }
 
+/* Until no connection is left, and the ring has closed what it was left. */
+static inline void turn_until_gone(void)
+{
+	for (int i = 0; i < 400 && w.slab.used; i++)
+		turn(5);
+	turn(0);
+	cr_assert_eq(w.slab.used, 0, "a connection is left");
+}
+
 static inline void tcp_pair(int pair[2])
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
@@ -115,13 +124,12 @@ static inline void start_worker(void)
 }
 
 /* A client that has connected; @size: of its buffers and the worker's. */
-static inline void dial(int size)
+static inline void dial_by(const int pair[2], int size)
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
-	int pair[2], i;
+	int i;
 
-	tcp_pair(pair);
 	getpeername(pair[1], (void *)&peer, &len);
 	client_fd = pair[0];
 	for (i = 0; size && i < 2; i++) {
@@ -137,6 +145,14 @@ static inline void dial(int size)
 	SSL_set1_host(client, "localhost");
 	w.now_ms = loop_now_ms();
 	conn_start(&w, &listener, pair[1], &peer);
+}
+
+static inline void dial(int size)
+{
+	int pair[2];
+
+	tcp_pair(pair);
+	dial_by(pair, size);
 }
 
 static inline void shake_hands(void)
@@ -183,11 +199,12 @@ static inline void client_says(const char *text)
 /* What the client hears next; at an end "", and SSL's error in *@error. */
 static inline const char *client_hears(int *error)
 {
+	uint64_t end = loop_now_ms() + 10000;
+	int n = -1, e = SSL_ERROR_WANT_READ;
 	static char text[256];
-	int n = -1, i, e = SSL_ERROR_WANT_READ;
 
-	for (i = 0; i < 400 && (e == SSL_ERROR_WANT_READ ||
-				e == SSL_ERROR_WANT_WRITE); i++) {
+	while (loop_now_ms() < end && (e == SSL_ERROR_WANT_READ ||
+				       e == SSL_ERROR_WANT_WRITE)) {
 		turn(5);
 		ERR_clear_error();
 		n = SSL_read(client, text, sizeof(text) - 1);

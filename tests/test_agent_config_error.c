@@ -34,6 +34,9 @@ Test(agent_config_error, shows_values_so_that_they_fit_a_line)
 		{ "workers: ''\n" REST,
 		  "etc/f:1:10: workers: expected auto or a number from 1 to "
 		  "1024, found \"\"\n" },
+		{ "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIPgDFus/\n",
+		  "etc/f:1:1: YAML: expected a mapping of keys, found the "
+		  "text of a PEM file\n" },
 		/* 63 bytes, and a character of two that would be cut. */
 		{ "workers: 0123456789012345678901234567890123456789"
 		  "01234567890123456789012\303\244\303\244\n" REST,

@@ -115,3 +115,65 @@ Test(agent_config_rules, refuses_a_route_that_does_not_exist)
 
 	CASE_ALL_BAD(cases);
 }
+
+/* By which listeners IPv6 clients come to which of the routes a, b and c. */
+static const struct {
+	const char *listeners;
+	bool a, b, c;
+} families[] = {
+	{ "- {bind: '*:1', route: a}\n", true, false, false },
+	{ "- {bind: '[::]:1', route: b, v6only: true}\n", false, true, false },
+	{ "- {bind: '[::1]:1', route: a}\n", true, false, false },
+	{ "- {bind: '0.0.0.0:1', route: a}\n", false, false, false },
+	{ "- {bind: '127.0.0.1:1', route: a}\n", false, false, false },
+	{ "- {bind: '[::ffff:127.0.0.1]:1', route: a}\n", false, false, false },
+	{ "- {bind: 'unix:in', route: a}\n", false, false, false },
+	{ "- {bind: '0.0.0.0:1', route: a}\n- {bind: '[::]:2', route: c}\n",
+	  false, false, true },
+	{ "- {bind: '0.0.0.0:1', route: a}\n- {bind: '[::]:2', route: a}\n",
+	  true, false, false },
+	/* Those that load balancers speak of may be of any family. */
+	{ "- {bind: '0.0.0.0:1', route: a, accept_proxy: {from: [10.0.0.1]}}\n",
+	  true, false, false },
+	{ "- {bind: 'unix:in', route: a, accept_proxy: {from: ['::/0']}}\n",
+	  true, false, false },
+	/* By a rule, or where none fits. */
+	{ "- bind: '*:1'\n  rules:\n"
+	  "  - {sni: [a.example], route: a}\n"
+	  "  - {route: b}\n  route: c\n", true, true, false },
+	{ "- bind: '*:1'\n  rules:\n"
+	  "  - {sni: [a.example], route: deny}\n  route: c\n",
+	  false, false, true },
+	{ "- bind: '*:1'\n  rules: [{sni: [a.example], route: a}]\n",
+	  true, false, false },
+	/* A rule may be for those of IPv4. */
+	{ "- bind: '*:1'\n  rules:\n"
+	  "  - {from: [0.0.0.0/0], route: a}\n"
+	  "  - {from: ['2001:db8::/32', 10.0.0.0/8], route: b}\n"
+	  "  - {from: [10.0.0.0/8, '::ffff:192.0.2.1/128'], route: c}\n",
+	  false, true, false },
+	{ "- bind: '*:1'\n  rules: [{from: ['::/0'], route: a}]\n  route: c\n",
+	  true, false, false },
+};
+
+Test(agent_config_rules, tell_where_ipv6_may_come)
+{
+	static const char head[] = CERTIFICATES "routes: [{name: a, handoff: a},"
+		" {name: b, handoff: b}, {name: c, handoff: c}]\nlisteners:\n";
+	const struct config_route *routes;
+	struct config *config;
+	char text[1000];
+	size_t i;
+
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", head,
+			 families[i].listeners);
+		config = case_good(text);
+		routes = config->routes;
+		cr_expect(routes[0].ipv6 == families[i].a &&
+			  routes[1].ipv6 == families[i].b &&
+			  routes[2].ipv6 == families[i].c, "%d%d%d:\n%s",
+			  routes[0].ipv6, routes[1].ipv6, routes[2].ipv6, text);
+		config_free(config);
+	}
+}

@@ -162,6 +162,11 @@ Test(agent_config_value, resolves_paths_beside_a_file_without_folder)
 	config_free(config);
 }
 
+/* A key in the place of its path is not to get into the log. */
+#define PEM                                                               \
+	"-----BEGIN EC PRIVATE KEY----- MHcCAQEEIPgDFus/M7nJZrkLrPr2lbNQ" \
+	"-----END EC PRIVATE KEY-----"
+
 Test(agent_config_value, refuses_what_is_no_path)
 {
 	static const struct config_case cases[] = {
@@ -173,6 +178,14 @@ Test(agent_config_value, refuses_what_is_no_path)
 		  "a file, found nothing\n"
 		  "etc/f:1:56: issuer: expected a path, found a NUL "
 		  "character\n" },
+		{ "certificates: [{chain: a, key: '" PEM "', staple: '" PEM
+		  "'}]\nkeylog: |\n  " PEM "\n" ROUTES LISTENERS,
+		  "etc/f:1:32: key: expected a path, found the text of a PEM "
+		  "file\n"
+		  "etc/f:1:135: staple: expected auto, must, off or the path "
+		  "of a file, found the text of a PEM file\n"
+		  "etc/f:2:9: keylog: expected a path, found the text of a "
+		  "PEM file\n" },
 	};
 
 	CASE_ALL_BAD(cases);

@@ -21,11 +21,7 @@ static void stop(void)
 
 static void all_gone(void)
 {
-	int i;
-
-	for (i = 0; i < 400 && w.slab.used; i++)
-		turn(5);
-	cr_assert_eq(w.slab.used, 0, "a connection is left");
+	turn_until_gone();
 	if (client)
 		hang_up_client();
 	if (consumer >= 0)
@@ -96,6 +92,33 @@ Test(conn, takes_data_that_came_with_the_finished, .init = start,
 	for (i = 0; i < 100 && recv(consumer, buf, 63, MSG_DONTWAIT) < 0; i++)
 		turn(5);
 	cr_assert_str_eq(buf, "early bird");
+	relay_cut(w.slab.conns[0].relay);
+	all_gone();
+}
+
+/* With a staple of many times what fits */
+Test(conn, sends_a_flight_that_does_not_fit_into_the_socket, .init = start,
+     .fini = stop)
+{
+	static const uint8_t staple[60000];
+	const struct ocsp_times times = { .next_update = INT64_MAX };
+	const unsigned char *got;
+	int pair[2];
+
+	cr_assert_eq(hs_cert_set_staple(duo.cert, 0,
+					(struct ocsp_bytes){ staple,
+							     sizeof(staple) },
+					&times), 0);
+	/* TCP over loopback would take much more than it is told. */
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	dial_by(pair, 4096);
+	SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
+	shake_hands();
+	cr_expect_eq(SSL_get_tlsext_status_ocsp_resp(client, &got),
+		     (long)sizeof(staple));
+	take();
+	cr_expect_eq(metrics.value[METRIC_STAPLE_SENT], 1);
 	relay_cut(w.slab.conns[0].relay);
 	all_gone();
 }

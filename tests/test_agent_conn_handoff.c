@@ -66,9 +66,7 @@ static void make_bob(size_t names, size_t more)
 
 static void all_gone(void)
 {
-	for (int i = 0; i < 400 && w.slab.used; i++)
-		turn(5);
-	cr_assert_eq(w.slab.used, 0, "a connection is left");
+	turn_until_gone();
 	if (client)
 		hang_up_client();
 	if (consumer >= 0)

@@ -30,11 +30,7 @@ static void stop(void)
 
 static void all_gone(void)
 {
-	int i;
-
-	for (i = 0; i < 400 && w.slab.used; i++)
-		turn(5);
-	cr_expect_eq(w.slab.used, 0, "a connection is left");
+	turn_until_gone();
 	hang_up_client();
 	if (consumer >= 0)
 		close(consumer);

@@ -42,11 +42,9 @@ static void rule(char **name, struct config_prefix *from, unsigned int route,
 /* The client's end, and that it was told nothing but @alert; 0: nothing. */
 static void is_closed(int alert)
 {
-	int error, i;
+	int error;
 
-	for (i = 0; i < 400 && w.slab.used; i++)
-		turn(5);
-	cr_expect_eq(w.slab.used, 0, "a connection is left");
+	turn_until_gone();
 	ERR_clear_error();
 	cr_expect_str_eq(client_hears(&error), "");
 	if (alert)
@@ -73,13 +71,10 @@ static void only_refused(enum metric id)
 
 static void is_served(void)
 {
-	int i;
-
 	shake_hands();
 	cr_expect_eq(take().mode, KTLS_RELAY);
 	relay_cut(w.slab.conns[0].relay);
-	for (i = 0; i < 400 && w.slab.used; i++)
-		turn(5);
+	turn_until_gone();
 	hang_up_client();
 	close(consumer);
 	cr_expect_eq(case_fds(), before);

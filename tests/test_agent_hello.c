@@ -127,18 +127,37 @@ Test(hello, answer_has_status_and_descriptors, .init = start)
 	int fds[2] = { 0, 1 };
 	size_t n_fds;
 
-	hello_answer(ends[1], KTLS_REG_OK, "", 30000, fds);
+	hello_answer(ends[1], KTLS_REG_OK, "", 30000, KTLS_REG_IPV6, fds);
 	cr_assert_eq(hear(&answer, &n_fds), sizeof(answer));
 	cr_assert_eq(n_fds, 2);
 	cr_assert_str_eq(answer.magic, KTLS_REG_MAGIC);
 	cr_assert_eq(answer.version, KTLS_REG_VERSION);
 	cr_assert_eq(answer.status, KTLS_REG_OK);
 	cr_assert_eq(answer.hold_ms, 30000);
-	hello_answer(ends[1], KTLS_REG_REFUSED, "no", 0, NULL);
+	cr_assert_eq(answer.flags, KTLS_REG_IPV6);
+	hello_answer(ends[1], KTLS_REG_REFUSED, "no", 0, 0, NULL);
 	cr_assert_eq(hear(&answer, &n_fds), sizeof(answer));
 	cr_assert_eq(n_fds, 0);
 	cr_assert_eq(answer.status, KTLS_REG_REFUSED);
 	cr_assert_str_eq(answer.text, "no");
+	cr_assert_eq(answer.flags, 0);
+}
+
+/* Who knows of no flags takes the last 240 bytes for a text. */
+Test(hello, answer_has_an_end_of_its_text_before_the_flags, .init = start)
+{
+	struct ktls_answer answer;
+	char text[1000];
+	size_t n_fds;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	cr_assert_eq(sizeof(answer), 256);
+	cr_assert_eq(offsetof(struct ktls_answer, text), 16);
+	cr_assert_eq(offsetof(struct ktls_answer, flags), 252);
+	hello_answer(ends[1], KTLS_REG_ERROR, text, 0, ~0U, NULL);
+	cr_assert_eq(hear(&answer, &n_fds), sizeof(answer));
+	cr_assert_eq(strlen((char *)&answer + 16), 235);
 }
 
 Test(hello, answer_cuts_a_long_text_and_survives_a_gone_consumer,
@@ -150,9 +169,9 @@ Test(hello, answer_cuts_a_long_text_and_survives_a_gone_consumer,
 
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	hello_answer(ends[1], KTLS_REG_ERROR, text, 0, NULL);
+	hello_answer(ends[1], KTLS_REG_ERROR, text, 0, 0, NULL);
 	cr_assert_eq(hear(&answer, &n_fds), sizeof(answer));
 	cr_assert_eq(strlen(answer.text), sizeof(answer.text) - 1);
 	close(ends[0]);
-	hello_answer(ends[1], KTLS_REG_ERROR, text, 0, NULL);
+	hello_answer(ends[1], KTLS_REG_ERROR, text, 0, 0, NULL);
 }

@@ -95,6 +95,23 @@ Test(process, has_slots_for_all_its_listeners)
 	case_in_child(listen_often);
 }
 
+static void lift_memory(void)
+{
+	struct rlimit limit = { 1 << 20, 2 << 20 };
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	const bool may = !setrlimit(RLIMIT_MEMLOCK, &none);
+
+	CHECK(!setrlimit(RLIMIT_MEMLOCK, &limit));
+	process_lift_memory();
+	CHECK(!getrlimit(RLIMIT_MEMLOCK, &limit));
+	CHECK(limit.rlim_cur == (may ? RLIM_INFINITY : 2 << 20));
+}
+
+Test(process, lifts_what_rings_count_against)
+{
+	case_in_child(lift_memory);
+}
+
 static void raise_limit(void)
 {
 	struct rlimit limit = { 64, 128 }, high = { 65536, 65536 };

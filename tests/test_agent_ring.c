@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "agent/ring.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include "agent/loop.h"
 #include "agent_case.h"
@@ -34,7 +29,7 @@ static void start(void)
 	int err = ring_init(&ring);
 
 	if (err)
-		cr_skip_test("%s", ring_denied(err));
+		cr_skip_test("%s", uring_denied(err));
 }
 
 static void stop(void)
@@ -52,6 +47,21 @@ static struct io_uring_sqe *prepare(unsigned int i)
 {
 	calls[i].op.done = on_done;
 	return ring_prepare(&ring, &calls[i].op);
+}
+
+Test(ring, closes_with_the_next_wait_and_says_nothing_of_it, .init = start,
+     .fini = stop)
+{
+	int pair[2];
+	char byte;
+
+	cr_assert_eq(pipe(pair), 0);
+	ring_close(&ring, pair[1]);
+	turn(0);
+	cr_expect_eq(read(pair[0], &byte, 1), 0);
+	cr_expect_eq(fcntl(pair[1], F_GETFD), -1);
+	cr_expect_eq(io_uring_cq_ready(&ring.uring), 0);
+	close(pair[0]);
 }
 
 Test(ring, calls_back_with_the_result_of_the_system_call, .init = start,
@@ -136,72 +146,6 @@ Test(ring, is_not_there_for_programs_that_are_executed)
 	cr_assert_eq(fcntl(ring.uring.ring_fd, F_GETFD), FD_CLOEXEC);
 	stop();
 	cr_assert_eq(case_fds(), before);
-}
-
-/* --- why there is none ------------------------------------------------- */
-
-/* From here on io_uring_setup(2) answers @err. */
-static void forbid(int err)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K,
-			 SECCOMP_RET_ERRNO | (unsigned int)err),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog filter = { COUNT(code), code };
-
-	CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	CHECK(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
-}
-
-static void explain_filter(int err)
-{
-	struct ring r;
-
-	forbid(err);
-	CHECK(ring_init(&r) == -err);
-	CHECK(strstr(ring_denied(-err), "seccomp"));
-	CHECK(!strstr(ring_denied(-err), "kernel"));
-}
-
-static void filter_eperm(void)
-{
-	explain_filter(EPERM);
-}
-
-static void filter_enosys(void)
-{
-	explain_filter(ENOSYS);
-}
-
-Test(ring, names_a_seccomp_filter_that_forbids_it)
-{
-	case_in_child(filter_eperm);
-	case_in_child(filter_enosys);
-}
-
-/* A filter is active, as in every container, but it is not the reason. */
-static void other_errors(void)
-{
-	static const int errors[] = { EACCES, ENOMEM, EMFILE, ENFILE, EINVAL };
-	unsigned int i;
-
-	forbid(EPERM);
-	for (i = 0; i < COUNT(errors); i++) {
-		CHECK(!strstr(ring_denied(-errors[i]), "seccomp"));
-		CHECK(!strstr(ring_denied(-errors[i]), "too old"));
-		CHECK(!strstr(ring_denied(-errors[i]), "sysctl"));
-	}
-}
-
-Test(ring, blames_nothing_that_it_does_not_know)
-{
-	case_in_child(other_errors);
-	cr_assert_not(strstr(ring_denied(-EPERM), "seccomp"));
-	cr_assert_str_eq(ring_denied(-ENOMEM), strerror(ENOMEM));
 }
 
 Test(ring, says_whether_an_operation_goes_on, .init = start, .fini = stop)

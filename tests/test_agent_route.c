@@ -293,6 +293,24 @@ Test(route, says_when_its_first_consumer_comes_and_its_last_one_goes,
 	cr_assert_eq(route_registrations(route), 0);
 }
 
+Test(route, says_whether_ipv6_may_come_by_the_configuration_of_the_day,
+     .init = start, .fini = stop)
+{
+	struct config_route next = config;
+	int offer[2];
+
+	make_queue(offer);
+	cr_assert_eq(hear(say_hello(offer)), KTLS_REG_ADOPTED);
+	cr_expect_eq(answer.flags, 0);
+	next.ipv6 = true;
+	route_update(route, &next);
+	cr_assert_eq(hear(say_hello(NULL)), KTLS_REG_OK);
+	cr_expect_eq(answer.flags, KTLS_REG_IPV6);
+	route_update(route, &config);
+	cr_assert_eq(hear(say_hello(offer)), KTLS_REG_ADOPTED);
+	cr_expect_eq(answer.flags, 0);
+}
+
 Test(route, takes_what_a_queue_held_when_it_was_offered, .init = start,
      .fini = stop)
 {

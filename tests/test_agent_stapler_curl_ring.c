@@ -90,7 +90,7 @@ static void start(void)
 	before = case_fds();
 	err = ring_init(&ring);
 	if (err)
-		cr_skip_test("%s", ring_denied(err));
+		cr_skip_test("%s", uring_denied(err));
 	cr_assert_eq(curl_ring_init(&curl, &ring, 4, on_ended), 0);
 }
 

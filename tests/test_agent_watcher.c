@@ -344,10 +344,23 @@ Test(watcher, misses_nothing_before_it_is_attached, .init = start,
 	cr_expect(notices());
 }
 
+/* So often is each of two files closed, in turn: the same again would be no event. */
+static void close_often(int times)
+{
+	int folder = open(dir, O_PATH | O_DIRECTORY), i;
+
+	for (i = 0; i < 2 * times; i++) {
+		int fd = openat(folder, i % 2 ? "1" : "2", O_WRONLY);
+
+		cr_assert_geq(fd, 0);
+		close(fd);
+	}
+	close(folder);
+}
+
 Test(watcher, finds_a_change_in_an_overflow, .init = start, .fini = stop)
 {
 	FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
-	char command[160];
 	int max = 0;
 
 	cr_assert(f && fscanf(f, "%d", &max) == 1);
@@ -356,13 +369,8 @@ Test(watcher, finds_a_change_in_an_overflow, .init = start, .fini = stop)
 		cr_skip_test("the queue is very long");
 	run("mkdir v; echo 1 >v/a; ln -s v/a a.pem; echo 1 >1; echo 1 >2");
 	watch_it();
-	snprintf(command, sizeof(command), "for ((i = 0; i < %d; i++)); do "
-		 "echo >1; echo >2; done", max);
-	f = fopen(tickets, "w");
-	cr_assert(f);
-	fputs(command, f);
-	fclose(f);
-	run("bash tickets; rm -r v; mkdir v; echo 2 >v/a");
+	close_often(max);
+	run("rm -r v; mkdir v; echo 2 >v/a");
 	cr_expect(notices());
 	run("echo 3 >v/a");
 	cr_expect(notices(), "the new folder is watched");

@@ -209,6 +209,35 @@ static void start_refusing(void)
 	start();
 }
 
+/* Until it is stopped, the worker has time enough on a busy machine. */
+static void start_patient(void)
+{
+	config.handshake_timeout_ms = 3000;
+	start();
+}
+
+Test(worker, that_was_stopped_takes_the_handshake_that_ended_in_time,
+     .init = start_patient, .fini = stop)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	tell(CHANNEL_QUEUE_ADD, 7, ends[1]);
+	cr_assert_eq(connect(fd, (void *)&bound, sizeof(bound)), 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	duo.client = SSL_new(duo.client_ctx);
+	SSL_set_fd(duo.client, fd);
+	SSL_set1_host(duo.client, "localhost");
+	cr_assert_neq(SSL_connect(duo.client), 1);
+	/* One segment is all of its flight: it waits for ours now. */
+	cr_assert(case_readable(fd, 2000));
+	kill(pid, SIGSTOP);
+	cr_assert_eq(SSL_connect(duo.client), 1);
+	usleep(config.handshake_timeout_ms * 1000 + 200000);
+	cr_expect_not(case_readable(ends[0], 0));
+	kill(pid, SIGCONT);
+	cr_expect(case_readable(ends[0], 2000));
+}
+
 Test(worker, refuses_for_a_route_from_when_it_is_down_until_it_is_up,
      .init = start_refusing, .fini = stop)
 {

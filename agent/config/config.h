@@ -206,6 +206,8 @@ struct config_route {
 	unsigned int hold_timeout_ms;
 	unsigned int tell;	/* enum config_tell, or'ed */
 	bool rekey;		/* consumers get the traffic secrets */
+	bool ipv6;		/* a client that comes may have an IPv6 address
+				 * that is none of IPv4; by the listeners */
 };
 
 /* Of all workers together, unless it says else; 0: none. */

@@ -85,6 +85,15 @@ static struct config_found found_text(const unsigned char *text, size_t len)
 	return found;
 }
 
+bool config_is_pem(const yaml_node_t *node)
+{
+	static const char begin[] = "-----BEGIN ";
+
+	return node->type == YAML_SCALAR_NODE &&
+	       memmem(node->data.scalar.value, node->data.scalar.length, begin,
+		      strlen(begin));
+}
+
 struct config_found config_found(const yaml_node_t *node)
 {
 	if (node->type == YAML_SEQUENCE_NODE)
@@ -94,6 +103,8 @@ struct config_found config_found(const yaml_node_t *node)
 	if (!node->data.scalar.length &&
 	    node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
 		return (struct config_found){ "nothing" };
+	if (config_is_pem(node))
+		return (struct config_found){ "the text of a PEM file" };
 	return found_text(node->data.scalar.value, node->data.scalar.length);
 }
 

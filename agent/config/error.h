@@ -62,6 +62,9 @@ struct config_found {
 };
 struct config_found config_found(const yaml_node_t *node);
 
+/* config_is_pem - is @node a PEM file's text? It may be a key: never shown. */
+bool config_is_pem(const yaml_node_t *node);
+
 /* config_print_errors - one line each, in the order of the file */
 void config_print_errors(struct config_reader *r, FILE *errors);
 

@@ -99,6 +99,7 @@ static void finish_listener(struct config_reader *r,
 		config_error(r, &m->node->start_mark, "route",
 			     "expected this key or rules here, found none");
 	config_finish_client(r, m, &listener->client);
+	config_note_ipv6(r->config, listener);
 	if (only_passes(r->config, listener))
 		check_handshake(r, m);
 	if (tcp && listener->addr.ss_family == AF_UNIX)

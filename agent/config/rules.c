@@ -2,12 +2,14 @@
 /*
  * The keys of a listener's rules, and the readers of routes' names.
  */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "value.h"
 
 #define MAX_NAMES 1000
 #define MAX_PREFIXES 1000
+#define V4_BITS 96	/* that all of IPv4 has in common */
 
 CONFIG_READER(config_read_route)
 {
@@ -50,6 +52,51 @@ static bool fits_everybody(const struct config_listener *listener,
 		everywhere |= !rule->from.prefix[i].bits &&
 			      listener->addr.ss_family != AF_UNIX;
 	return !rule->sni.n && !rule->alpn.len && everywhere;
+}
+
+/* What load balancers say of their clients may be of any family. */
+static bool has_ipv6(const struct config_listener *listener)
+{
+	const struct sockaddr_in6 *in6 = (const void *)&listener->addr;
+
+	return listener->accept_proxy.from.n ||
+	       (in6->sin6_family == AF_INET6 &&
+		!IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr));
+}
+
+static bool fits_ipv6(const struct config_rule *rule)
+{
+	bool fits = !rule->from.n;
+	size_t i;
+
+	for (i = 0; i < rule->from.n; i++)
+		fits |= rule->from.prefix[i].bits < V4_BITS ||
+			!IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)
+					      rule->from.prefix[i].addr);
+	return fits;
+}
+
+static void note_route(struct config *config, unsigned int route)
+{
+	if (route < config->n_routes)
+		config->routes[route].ipv6 = true;
+}
+
+void config_note_ipv6(struct config *config,
+		      const struct config_listener *listener)
+{
+	const struct config_rule *rule = listener->rules;
+	const struct config_rule *end = rule + listener->n_rules;
+
+	if (!has_ipv6(listener))
+		return;
+	for (; rule < end; rule++) {
+		if (fits_ipv6(rule))
+			note_route(config, rule->route);
+		if (fits_everybody(listener, rule))
+			return;
+	}
+	note_route(config, listener->route);
 }
 
 static bool is_offered(const struct config *config,

@@ -31,7 +31,8 @@ const char *config_text(struct config_reader *r, const struct config_key *key,
 {
 	const char *text;
 
-	if (node->type != YAML_SCALAR_NODE || !node->data.scalar.length) {
+	if (node->type != YAML_SCALAR_NODE || !node->data.scalar.length ||
+	    config_is_pem(node)) {
 		config_expected(r, key, node, "%s", expected);
 		return NULL;
 	}

@@ -122,6 +122,12 @@ void config_finish_proxy(struct config_reader *r,
 /* config_has_protocol - is the scalar @name among them? */
 bool config_has_protocol(const struct config_alpn *alpn,
 			 const yaml_node_t *name);
+/*
+ * config_note_ipv6 - what a listener, once read, means for its routes' ipv6
+ */
+void config_note_ipv6(struct config *config,
+		      const struct config_listener *listener);
+
 /* config_terminates - does connections' TLS end here on this route? */
 bool config_terminates(const struct config *config, unsigned int route);
 /* config_name - of an item in the file; NULL after complaining */

@@ -350,7 +350,7 @@ int proxy_run(int master)
 	p.master = master;
 	err = init(&p);
 	if (err) {
-		log_error("event=proxy_failed error=\"%s\"", ring_denied(err));
+		log_error("event=proxy_failed error=\"%s\"", uring_denied(err));
 		return 1;
 	}
 	p.now_ms = loop_now_ms();

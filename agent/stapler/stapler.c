@@ -436,7 +436,7 @@ int stapler_run(int master)
 	err = init(&st);
 	if (err) {
 		log_error("event=stapler_failed error=\"%s\"",
-			  ring_denied(err));
+			  uring_denied(err));
 		return 1;
 	}
 	stapler_time(&st);
