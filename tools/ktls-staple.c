@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/staple/options.h"
 #include "tools/staple/staple.h"
+#include "tools/standard.h"
 
 enum staple_exit staple_usage(void)
 {
@@ -22,8 +24,18 @@ enum staple_exit staple_usage(void)
 	return STAPLE_USAGE;
 }
 
+/* A verdict that nobody can read is none. */
+static int finish(enum staple_exit status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return (int)status;
+	staple_complain("cannot write");
+	return STAPLE_USAGE;
+}
+
 int main(int argc, char **argv)
 {
+	static char self[] = "ktls-staple"; /* as getopt_long() is to say it */
 	static const struct {
 		const char *name;
 		enum staple_exit (*run)(int argc, char **argv);
@@ -34,8 +46,13 @@ int main(int argc, char **argv)
 	};
 	size_t i;
 
+	standard_fill();
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (argc > 1 && !strcmp(argv[1], commands[i].name))
-			return (int)commands[i].run(argc - 1, argv + 1);
+		if (argc > 1 && !strcmp(argv[1], commands[i].name)) {
+			argv[1] = self;
+			return finish(commands[i].run(argc - 1, argv + 1));
+		}
+	if (argc > 1)
+		staple_complain("'%s' is no command", argv[1]);
 	return staple_usage();
 }

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 
 #include "ktls/ktls.h"
+#include "tools/standard.h"
 #include "tools/static/worker.h"
 
 #define EXIT_USAGE 100
@@ -58,8 +59,14 @@ static int count_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
 }
 
-__attribute__((noreturn)) static void usage(void)
+/* @wrong: what is, of @value where it is about one; NULL: that has been said */
+__attribute__((noreturn)) static void usage(const char *wrong,
+					    const char *value)
 {
+	if (wrong && value)
+		fprintf(stderr, "ktls-static: '%s' %s\n", value, wrong);
+	else if (wrong)
+		fprintf(stderr, "ktls-static: %s\n", wrong);
 	fprintf(stderr, "usage: ktls-static --queue PATH --root DIR "
 			"[--workers N]\n");
 	exit(EXIT_USAGE);
@@ -71,7 +78,7 @@ static int parse_workers(const char *text)
 	const long n = strtol(text, &end, 10);
 
 	if (!*text || *end || n < 1 || n > WORKERS_MAX)
-		usage();
+		usage("is no number of workers, from 1 to 1024", text);
 	return n;
 }
 
@@ -98,11 +105,14 @@ static void parse_options(struct server *s, int argc, char **argv)
 			s->n_workers = parse_workers(optarg);
 			break;
 		default:
-			usage();
+			usage(NULL, NULL);
 		}
 	}
-	if (optind != argc || !s->queue_path || !s->root_path)
-		usage();
+	if (optind != argc)
+		usage("is no option", argv[optind]);
+	if (!s->queue_path || !s->root_path)
+		usage(s->queue_path ? "--root is missing" : "--queue is missing",
+		      NULL);
 	if (s->n_workers > WORKERS_MAX)
 		s->n_workers = WORKERS_MAX;
 }
@@ -278,10 +288,12 @@ int main(int argc, char **argv)
 	static struct server s = {.reg_state = 1};
 	int rc;
 
+	standard_fill();
 	parse_options(&s, argc, argv);
 	raise_limit();
 	s.root = open(s.root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (s.root < 0) {
+	/* By a path it is opened whoever may enter it. */
+	if (s.root < 0 || faccessat(s.root, ".", X_OK, AT_EACCESS)) {
 		fprintf(stderr, "ktls-static: %s: %s\n", s.root_path,
 			strerror(errno));
 		return 1;

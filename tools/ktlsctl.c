@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tools/standard.h"
+
 #define DEFAULT_SOCKET "/run/ktlsd/control.sock"
 #define EXIT_USAGE 100
 
@@ -59,6 +61,27 @@ static int connect_to(const char *path, unsigned int answer_s)
 	return fd;
 }
 
+static int no_answer(const char *why)
+{
+	fprintf(stderr, "ktlsctl: no answer: %s\n", why);
+	return 1;
+}
+
+/* Whoever hangs up on a command may have said why before. Returns 0 or 1. */
+static int send_command(int fd, const char *command, const char *argument)
+{
+	char *line;
+	const int len = asprintf(&line, "%s%s%s\n", command,
+				 argument ? " " : "", argument ? argument : "");
+	ssize_t n;
+
+	if (len < 0)
+		return no_answer("out of memory");
+	n = send(fd, line, (size_t)len, MSG_NOSIGNAL);
+	free(line);
+	return n < 0 && errno != EPIPE ? no_answer(strerror(errno)) : 0;
+}
+
 /* Copies the answer to standard output; 1 when it is an error or none. */
 static int copy_answer(int fd)
 {
@@ -72,10 +95,15 @@ static int copy_answer(int fd)
 		fwrite(buf, 1, (size_t)n, failed ? stderr : stdout);
 	}
 	if (n < 0)
-		perror("ktlsctl: no answer");
-	else if (failed < 0)
-		fputs("ktlsctl: no answer: ktlsd has ended\n", stderr);
-	return n < 0 || failed ? 1 : 0;
+		return no_answer(errno == EAGAIN ? "no time left" :
+						   strerror(errno));
+	if (failed < 0)
+		return no_answer("ktlsd has hung up");
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("ktlsctl: cannot write\n", stderr);
+		return 1;
+	}
+	return failed;
 }
 
 static bool takes_long(const char *command)
@@ -86,8 +114,9 @@ static bool takes_long(const char *command)
 int main(int argc, char **argv)
 {
 	const char *path = DEFAULT_SOCKET;
-	int c, fd, status = 1;
+	int c, fd, status;
 
+	standard_fill();
 	while ((c = getopt(argc, argv, "s:")) != -1) {
 		if (c != 's')
 			return usage();
@@ -100,8 +129,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ktlsctl: %s: %s\n", path, strerror(errno));
 		return 1;
 	}
-	if (dprintf(fd, optind + 1 < argc ? "%s %s\n" : "%s\n", argv[optind],
-		    argv[optind + 1]) > 0)
+	status = send_command(fd, argv[optind], argv[optind + 1]);
+	if (!status)
 		status = copy_answer(fd);
 	close(fd);
 	return status;

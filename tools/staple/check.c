@@ -30,8 +30,10 @@ static bool parse(struct check *c, int argc, char **argv)
 		{ 0 },
 	};
 
-	return staple_options(argc, argv, options, NULL) && c->cert_file &&
-	       c->issuer_file && c->response_file;
+	return staple_options(argc, argv, options, NULL) &&
+	       staple_needs("--cert", c->cert_file) &&
+	       staple_needs("--issuer", c->issuer_file) &&
+	       staple_needs("--response", c->response_file);
 }
 
 static bool read_files(struct check *c)

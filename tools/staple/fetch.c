@@ -47,7 +47,8 @@ static bool parse(struct job *j, int argc, char **argv)
 		{ 0 },
 	};
 
-	if (!staple_options(argc, argv, options, NULL) || !j->cert_file)
+	if (!staple_options(argc, argv, options, NULL) ||
+	    !staple_needs("--cert", j->cert_file))
 		return false;
 	o->timeout_ms = (unsigned int)j->timeout * 1000;
 	return true;

@@ -21,6 +21,13 @@ void staple_complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+bool staple_needs(const char *what, const char *value)
+{
+	if (!value)
+		staple_complain("%s is missing", what);
+	return value;
+}
+
 bool staple_set_text(const struct staple_option *option, const char *value)
 {
 	*(const char **)option->to = value;

@@ -27,6 +27,9 @@ bool staple_set_number(const struct staple_option *option, const char *value);
 bool staple_options(int argc, char **argv, const struct staple_option *options,
 		    const char **rest);
 
+/* staple_needs - was this given? If not, that is said. */
+bool staple_needs(const char *what, const char *value);
+
 /* staple_complain - a sentence to standard error, behind the program's name */
 void staple_complain(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ktls-staple probe: what staple does a server send? */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,17 @@ struct probe {
 	struct staple_certs sent, cas;
 };
 
+/* A number, or a service's name; getaddrinfo(3) takes any number modulo 2^16. */
+static bool is_port(const char *text)
+{
+	char *end;
+	const long n = strtol(text, &end, 10);
+
+	if (isalpha((unsigned char)text[0]))
+		return true;
+	return isdigit((unsigned char)text[0]) && !*end && n > 0 && n <= 65535;
+}
+
 /* HOST:PORT, and [ADDRESS]:PORT where there are colons in the address. */
 static bool split(struct probe *p)
 {
@@ -30,7 +42,7 @@ static bool split(struct probe *p)
 		host++;
 		len -= 2;
 	}
-	if (!len || len >= sizeof(p->host) || !colon[1] ||
+	if (!len || len >= sizeof(p->host) || !is_port(colon + 1) ||
 	    strlen(colon + 1) >= sizeof(p->port) ||
 	    (!bracketed && memchr(host, ':', len))) {
 		staple_complain("not HOST:PORT or [ADDRESS]:PORT: %s",
@@ -59,8 +71,8 @@ static bool parse(struct probe *p, int argc, char **argv)
 		{ 0 },
 	};
 
-	if (!staple_options(argc, argv, options, &p->where) || !p->where ||
-	    !split(p))
+	if (!staple_options(argc, argv, options, &p->where) ||
+	    !staple_needs("HOST:PORT", p->where) || !split(p))
 		return false;
 	if (!p->name && !is_address(p->host))
 		p->name = p->host;
