@@ -50,10 +50,11 @@ struct visit {
 	char at[64];
 };
 
-/* The last two real answers for a serial number that differ. */
+/* The last two real answers for a serial number that differ; what comes next. */
 struct memory {
 	struct memory *next;
 	char serial[SERIAL_HEX];
+	struct mode_share share;
 	struct answer last, before;
 };
 
@@ -185,6 +186,17 @@ static struct memory *recall(const char *serial)
 	return m;
 }
 
+/* It stays where it is. */
+static struct mode_share *share_of(const char *serial)
+{
+	struct memory *m;
+
+	pthread_mutex_lock(&lock);
+	m = recall(serial);
+	pthread_mutex_unlock(&lock);
+	return &m->share;
+}
+
 static void remember(struct memory *m, const struct answer *a)
 {
 	if (m->last.der && m->last.this_update == a->this_update &&
@@ -302,7 +314,7 @@ static void respond(struct visit *v, const struct request *r, int status)
 	choose_mode(&mode, v->at, path_of(r->path));
 	reply.path = reply_path(path_of(r->path), &mode.shape, &reply.hop);
 	if (!reply.hop)
-		mode_deal(&mode);
+		mode_deal(&mode, share_of(r->serial));
 	if (status != 200)
 		mode_parse(&mode, "empty");
 	else

@@ -204,14 +204,37 @@ static const struct word *deal(enum deck deck, const struct mode *m)
 	return &words[hand->cards[--hand->left]];
 }
 
-void mode_deal(struct mode *m)
+/*
+ * By chance alone, one certificate in some hundred would have no proper answer
+ * for a minute.
+ */
+static enum deck choose_deck(struct mode_share *share, unsigned int fail)
+{
+	unsigned int all = 100;
+
+	if (!share->faults && !share->proper) {
+		for (; !(fail % 2) && !(all % 2); fail /= 2)
+			all /= 2;
+		for (; !(fail % 5) && !(all % 5); fail /= 5)
+			all /= 5;
+		*share = (struct mode_share){fail, all - fail};
+	}
+	if (below(share->faults + share->proper) < share->faults) {
+		share->faults--;
+		return FAULT;
+	}
+	share->proper--;
+	return PROPER;
+}
+
+void mode_deal(struct mode *m, struct mode_share *share)
 {
 	const struct word *w;
 
 	if (m->fail < 0)
 		return;
 	pthread_mutex_lock(&lock);
-	w = deal((int)below(100) < m->fail ? FAULT : PROPER, m);
+	w = deal(choose_deck(share, m->fail), m);
 	pthread_mutex_unlock(&lock);
 	set_word(m, w);
 	snprintf(m->words, sizeof(m->words), "%s", w->name);

@@ -37,7 +37,8 @@ enum shape {
  * @end_s, @ago_s: nextUpdate from now, thisUpdate before now; -1: not given
  * @retry_after_s, @max_age_s, @expires_s: headers; -1: without
  * @pace_ms: between the bytes of a slow answer
- * @fail:   percentage of answers that are faults, dealt from all; -1: off
+ * @fail:   percentage of answers that are faults, dealt from all; -1: off.
+ *          Exactly so many of each few answers for a certificate: of 5 with 80
  */
 struct mode {
 	char words[200];
@@ -49,13 +50,19 @@ struct mode {
 	char except[200]; /* faults that are not dealt, joined by '+' */
 };
 
+/* How many of a certificate's next answers are dealt of each kind; 0 at first. */
+struct mode_share {
+	unsigned int faults, proper;
+};
+
 /* Fill @m from words; die() at one that is not known. */
 void mode_parse(struct mode *m, const char *words);
 /*
  * With .fail, deal from the deck of faults or that of proper answers: either
- * comes round in full, shuffled, before one comes twice. Thread-safe.
+ * comes round in full, shuffled, before one comes twice. @share is the
+ * certificate's. Thread-safe.
  */
-void mode_deal(struct mode *m);
+void mode_deal(struct mode *m, struct mode_share *share);
 /* Before anything is dealt. */
 void mode_seed(uint64_t seed);
 /* Every word, a line each: "fault|proper WORD". */
