@@ -19,7 +19,8 @@ T=${T%.sh}
 DIR=${TMPDIR:-/tmp}/ktlsd-$T.$$.$RANDOM
 mkdir -m 755 "$DIR" || exit 1
 PKI=${PKI:-$DIR/pki}
-export LC_ALL=C
+# The system's own programs: others of these names are others, and may be slow.
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:$PATH
 FAILED=0
 PIDS=()
 KTLSD_PID='' KTLSD_LOG='' KTLSD_STARTS=0 KTLSD_BY=()

@@ -23,11 +23,15 @@ descriptors_are() {
 
 # A client that goes away in the middle of what it sends.
 cut_off() { # NAME
+	local cut='cut|reset|RESET'
+	# libuv takes a hang-up behind a short read for the end, as over TCP; that
+	# the body is short is an error then.
+	[ "$1" != node ] || cut+='|Parse Error'
 	held_client "$1-cut" --put 1M --pause 100K
 	paused_or_bail "$1-cut"
 	disown "$SPAWNED" # or its end would be reported
 	kill -KILL "$SPAWNED"
-	check "$1: a cut is a cut" wait_for 20 said "$1" 'ended: .*(cut|reset|RESET)'
+	check "$1: a cut is a cut" wait_for 20 said "$1" "ended: .*($cut)"
 }
 said() {
 	holds "$DIR/$1.log" "$2"
@@ -77,10 +81,14 @@ settled() {
 options=()
 head -c 100000 /dev/zero >"$DIR/body"
 if ! emulated; then
-	for file in "$examples"/*.* "$examples"/*/*; do
+	for file in "$examples"/*.*; do
 		[[ $file == *README* ]] || between "${file##*examples/} is short" \
 			"$(wc -l <"$file")" 1 59
 	done
+	is "what is in Go is formatted" \
+		"$(gofmt -l "$examples/server.go" "$examples/../ktls/go" 2>&1)" ''
+	check "Go's package passes its tests" \
+		"$B/examples/go-test" -test.timeout 60s
 fi
 up alpn='[http/1.1]'
 serve python python3 "$examples/server.py"

@@ -6,8 +6,13 @@ host_only "the library is installed and linked with" || exit 0
 
 top=$E2E/../..
 root=$DIR/root
+mask=$(umask)
+umask 077
 check "it is installed" make -C "$top" -s install B="$B" DESTDIR="$root" \
 	PREFIX=/opt/ktls
+umask "$mask"
+is "and everybody may read it, whoever installed it" \
+	"$(find "$root" ! -perm -004)" ''
 export PKG_CONFIG_PATH=$root/opt/ktls/lib/pkgconfig
 export PKG_CONFIG_SYSROOT_DIR=$root
 lib=$root/opt/ktls/lib
@@ -15,7 +20,7 @@ lib=$root/opt/ktls/lib
 # ---- what it exports --------------------------------------------------------
 
 exported=$(nm -D --defined-only "$lib/libktls.so" | awk '$2 != "A" { print $3 }')
-declared=$(sed -nE 's/^[a-z].*[ *](ktls_[a-z_]+)\(.*/\1/p' "$top/ktls/ktls.h" |
+declared=$(sed -nE 's/^[a-z].*[ *](ktls_[a-z0-9_]+)\(.*/\1/p' "$top/ktls/ktls.h" |
 	sort -u)
 is "it exports what its header declares, by version" \
 	"$(sed 's/@@LIBKTLS_0$//' <<<"$exported" | sort)" "$declared"
@@ -24,7 +29,7 @@ matches "its name has its version" "$(readelf -d "$lib/libktls.so")" \
 	'SONAME.*\[libktls.so.0\]'
 is "its names are links to one file" "$(readlink "$lib/libktls.so" \
 	"$lib/libktls.so.0" | tr '\n' ' ')" 'libktls.so.0 libktls.so.0.1.0 '
-page=$(sed -nE 's/^\.Fn (ktls_[a-z_]+)( ".*|$)/\1/p' \
+page=$(sed -nE 's/^\.Fn (ktls_[a-z0-9_]+)( ".*|$)/\1/p' \
 	"$top/man/libktls.3" | sort -u)
 is "libktls(3) has each function" "$(comm -3 <(echo "$declared") \
 	<(echo "$page"))" ''
@@ -55,6 +60,13 @@ check "a program in C++ is built" "${cc[@]/#cc/c++}" -o "$DIR/cc" \
 	"$DIR/hello.cc" "${flags[@]}"
 export LD_LIBRARY_PATH=$lib
 check "and runs" "$DIR/cc"
+check "the example in Go is built" env GO111MODULE=off GOCACHE="$B/go-cache" \
+	GOPATH="$root/opt/ktls/share/gocode" LIBRARY_PATH="$lib" \
+	C_INCLUDE_PATH="$root/opt/ktls/include" \
+	${SAN:+CGO_LDFLAGS=-fsanitize=$SAN} \
+	go build -o "$DIR/hello-go" "$top/examples/server.go"
+matches "and says that it wants a queue" "$("$DIR/hello-go" 2>&1)" \
+	'no queue at descriptor 3'
 
 spawn hello "$DIR/hello" "$DIR/web.sock"
 hello=$SPAWNED

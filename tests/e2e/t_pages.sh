@@ -87,11 +87,14 @@ same "and each field of a staple" "$("$B/ktlsctl" -s "$DIR/control.sock" \
 	staples | sed 's/"[^"]*"//g' | tr ' ' '\n' | sed -n 's/=.*//p')" \
 	"$(items <"$man/ktlsctl.1" && echo next_update)"
 stop_ktlsd
+same "ktls-probe(1) has each part" "$("$B/ktls-probe" |
+	sed -nE 's/^([a-z_]+)$/\1/p')" \
+	"$(part ktls-probe.1 DESCRIPTION 'EXIT STATUS' | items)"
 
 # ---- the message -----------------------------------------------------------
 
 tlvs=$(sed -nE 's/^#define (TLV|KTLS_TLV|KTLS_SUB|SSL)_?[A-Z0-9_]* (0x[0-9A-Fa-f]{2})(\s.*)?$/\2/p' \
-	ktls/message.h ktls/message.c)
+	ktls/message.h ktls/message_types.h)
 same "handoff(7) has each TLV" "$tlvs" \
 	"$(sed -nE 's/^\.It (0x[0-9A-Fa-f]{2})$/\1/p' "$man/handoff.7")"
 

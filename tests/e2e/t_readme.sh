@@ -25,10 +25,12 @@ command_of() {
 	sed -nE "s/^    ($1.*)/\1/p" "$readme" | sed 's/ *#.*//' | here
 }
 
+check "what building takes is there" env -C "$E2E/../.." $(command_of tools.deps)
 check "make install" env -u MAKEFLAGS -u MAKELEVEL make -s -C "$E2E/../.." \
 	B="$B" DESTDIR="$root" install
 PATH=$root/usr/local/sbin:$root/usr/local/bin:$PATH
-for file in sbin/ktlsd bin/ktlsctl bin/ktls-run bin/ktls-static bin/ktls-staple \
+for file in sbin/ktlsd bin/ktlsctl bin/ktls-run bin/ktls-static bin/ktls-staple bin/ktls-bench \
+	bin/ktls-probe share/man/man1/ktls-probe.1 \
 	include/ktls.h lib/libktls.a lib/libktls.so lib/libktls-accept.so \
 	share/man/man1/ktls-staple.1 share/man/man5/ktlsd.conf.5 \
 	share/man/man7/handoff.7 share/man/man8/ktlsd.8; do
@@ -39,6 +41,8 @@ sed -n '/^```yaml/,/^```/p' "$readme" | grep -v '^```' | here \
 	>"$DIR/etc/ktlsd.conf"
 printf 'user: nobody\ncontrol: %s\n' "$DIR/run/control.sock" \
 	>>"$DIR/etc/ktlsd.conf"
+check "what the machine can do is said" sh -c '"$@"; [ $? -le 1 ]' - \
+	$(command_of ktls-probe)
 check "the configuration is right" $(command_of 'ktlsd -t')
 spawn ktlsd-1 $(command_of 'ktlsd -c')
 KTLSD_PID=$SPAWNED KTLSD_LOG=$DIR/ktlsd-1.log
@@ -55,6 +59,8 @@ ask() { # COMMAND - of ktlsctl
 matches "and is counted" "$(ask metrics)" '^ktlsd_handed_off_total.* 1$'
 matches "it reloads" "$(ask reload)" '^ok generation=2 '
 stop "$SPAWNED"
+check "ktls-bench finds the ktlsd that is installed" \
+	$(command_of ktls-bench) --count 2 --rounds 1 --servers ktlsd
 
 cc=(gcc -Wall -Wextra -Werror ${SAN:+"-fsanitize=$SAN"})
 sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "${readme%/*}/man/handoff.7" |

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# libktls and the sandbox on this kernel: the unit tests that depend on it.
+# libktls, the sandbox and sock_diag on this kernel: the unit tests that depend on
+# it.
 . "${0%/*}/tools.sh"
 
 ktls_or_skip "libktls on this kernel" || exit 0
-for program in test_ktls_{probe,record_kernel,rekey_kernel} test_agent_sandbox; do
+for program in test_ktls_{probe,record_kernel,rekey_kernel} test_agent_sandbox \
+	test_probe_tool_diag; do
 	timeout 100 "$B/tests/$program" --tap="$DIR/tap" >"$DIR/$program.log" 2>&1
 	status=$?
 	holds "$DIR/tap" '^(not )?ok' || not_ok "$program runs" "status $status"

@@ -21,6 +21,7 @@ ran=$DIR/ran
 cp "$(command -v busybox)" "$DIR/bin/static"
 refuses "a static program" '.*/static is linked statically: it ignores LD_P' \
 	"$DIR/bin/static" touch "$ran"
+refuses "a program in Go and C" '.*/go is a Go program' "$B/examples/go"
 printf '#!%s sh\ntouch %s\n' "$DIR/bin/static" "$ran" >"$DIR/bin/script"
 printf '#! %s\n' "$DIR/bin/script" >"$DIR/bin/script2"
 chmod 755 "$DIR/bin"/script*

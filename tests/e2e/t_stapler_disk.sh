@@ -270,6 +270,7 @@ fi
 
 rm -rf "$DIR/state"
 up_with
+said "the consumer has registered again" 'event=consumer_registered'
 before=$(stapler_pid) log_before=$(wc -c <"$KTLSD_LOG")
 prlimit --pid "$KTLSD_PID" --fsize=100
 setpriv --reuid=65534 --regid=65534 --clear-groups \

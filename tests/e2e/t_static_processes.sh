@@ -58,15 +58,16 @@ done
 # At the descriptor limit: nothing is destroyed, and nothing spins.
 before=$(workers)
 for pid in $before; do
-	prlimit --pid "$pid" --nofile=$(($(ls "/proc/$pid/fd" | wc -l) + 1))
+	prlimit --pid "$pid" --nofile="$(($(ls "/proc/$pid/fd" | wc -l) + 1)):"
 done
 idle=()
+sent=$(metric ktlsd_handed_off_total)
 for i in {1..6}; do
 	spawn "idle-$i" openssl s_client -connect "127.0.0.1:$PORT" -ign_eof
 	idle+=("$SPAWNED")
 done
 check "6 clients are handed over" wait_for 30 \
-	metric_is ktlsd_handed_off_total $(($(metric ktlsd_handed_off_total) + 6))
+	metric_is ktlsd_handed_off_total $((sent + 6))
 used=$(cpu_ms $before)
 sleep 1
 between "does not spin at the descriptor limit" \
@@ -75,6 +76,9 @@ for pid in "${idle[@]}"; do
 	kill "$pid"
 done
 check "serves again when there is room" wait_for 5 served
+for pid in $before; do
+	prlimit --pid "$pid" --nofile=1024:
+done
 is "with the same workers" "$(workers)" "$before"
 
 # The next ktlsd gets the queue.

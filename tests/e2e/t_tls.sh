@@ -162,6 +162,19 @@ is "for its owner alone" "$(stat -c %a "$DIR/secret/keys")" 600
 matches "the log warns of it" "$(<"$KTLSD_LOG")" ' warn event=keylog_on '
 is "and has no secret" "$(cut -d ' ' -f 3 "$DIR/secret/keys" |
 	grep -c -F -f - "$KTLSD_LOG")" 0
+# Who has stolen a worker's memory reads nothing of connections that are over.
+forgotten() {
+	remains=$(python3 "$E2E/remains.py" "$DIR/secret/keys" "$KTLSD_PID" \
+		$(worker_pids) 2>&1) && [ -z "$remains" ]
+}
+if root_or_skip "secrets are in memory as long as the connection"; then
+	held idle openssl s_client -connect "127.0.0.1:$PORT" -tls1_3
+	wait_for 20 eval 'forgotten; [[ $remains == *SERVER_TRAFFIC* ]]'
+	matches "a connection's secrets are in memory" "$remains" SERVER_TRAFFIC
+	stop "$SPAWNED"
+	wait_for 20 forgotten
+	is "and in none once it is over" "$remains" ""
+fi
 stop_ktlsd
 chmod 644 "$DIR/secret/keys"
 config top="keylog: $DIR/secret/keys" >"$DIR/ktlsd.conf"
@@ -170,4 +183,37 @@ if start_ktlsd "$DIR/ktlsd.conf"; then
 else
 	matches "a file that others may read is refused" "$(<"$KTLSD_LOG")" \
 		' error event=keylog_failed .*others may access it'
+fi
+
+# ---- who was there before ----------------------------------------------------
+
+cc -shared -fPIC -o "$DIR/early.so" -x c - -lcrypto <<'END'
+#include <openssl/crypto.h>
+__attribute__((constructor)) static void use(void)
+{
+	OPENSSL_free(OPENSSL_malloc(1));
+}
+END
+KTLSD_BY=(env LD_PRELOAD="$DIR/early.so"
+	ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0")
+config >"$DIR/ktlsd.conf"
+if start_ktlsd "$DIR/ktlsd.conf"; then
+	not_ok "no start where memory cannot be wiped"
+else
+	matches "no start where memory cannot be wiped" "$(<"$KTLSD_LOG")" \
+		' error event=start_failed .*what OpenSSL frees cannot be wiped'
+fi
+
+# ---- what openssl.cnf says -------------------------------------------------------
+
+printf '%s\n' 'openssl_conf = all' '[all]' 'alg_section = of' '[of]' \
+	'default_properties = fips=yes' >"$DIR/openssl.cnf"
+KTLSD_BY=(env OPENSSL_CONF="$DIR/openssl.cnf")
+config >"$DIR/ktlsd.conf"
+if start_ktlsd "$DIR/ktlsd.conf"; then
+	not_ok "no start with an OpenSSL that can do nothing"
+else
+	matches "no start with an OpenSSL that can do nothing" \
+		"$(<"$KTLSD_LOG")" \
+		' error event=start_failed .*openssl.cnf leaves OpenSSL without '
 fi

@@ -35,8 +35,19 @@ else
 		"$(cat "$DIR/swarm.log")"
 fi
 
-# One worker stands still.
+# Who has nothing to do sleeps.
 read -r first second _ <<<"$(worker_pids)"
+wakes() {
+	awk '/^voluntary/ { n += $2 } END { print n }' "/proc/$first/status" \
+		"/proc/$second/status"
+}
+sleep 1
+before=$(wakes)
+sleep 2
+between "two idle workers wake so often in two seconds" \
+	$(($(wakes) - before)) 0 20
+
+# One worker stands still.
 for stopped in $first $second; do
 	kill -STOP "$stopped"
 	line=$(swarm -n 60 -j 4 -v 1.2 -r -t 20000)

@@ -147,8 +147,8 @@ held_swarm() { # NAME ARG...
 	shift
 	held "$name" "$TOOLS/swarm" "$@" "127.0.0.1:$PORT"
 }
-release() {
-	echo >"$DIR/$1.in"
+release() { # or, if it has ended, nobody
+	echo 1<>"$DIR/$1.in"
 }
 # paused NAME - for wait_for; paused_or_bail NAME waits 30 s
 paused() {
