@@ -223,6 +223,11 @@ stapled_start() {
 	spawn "$name" "$TOOLS/stapled" -a "$STAPLE_PKI/ca.pem" \
 		-o "$DIR/$name.lines" "$@" "127.0.0.1:$PORT"
 }
+# stapled_each OPTION... - the counts of one handshake with each certificate, but
+# no latencies, which are nobody's promise
+stapled_each() {
+	stapled -v 1.3 -r 500 -t 60000 "$@" | sed 's/ p50_us=.*//'
+}
 # stapled_once NAME [ADDRESS:PORT] - one handshake's result
 stapled_once() {
 	"$TOOLS/stapled" -a "$STAPLE_PKI/ca.pem" -v "${VERSION:-1.3}" -n "$1" \
@@ -285,4 +290,8 @@ log_ms() {
 # staple_is CERTIFICATE KEY VALUE - for wait_for
 staple_is() {
 	[ "$(staple_state "$1" "$2")" = "$3" ]
+}
+# delivered N - for wait_for: so many staples are in the workers
+delivered() {
+	[ "$(ctl staples | grep -c ' delivered=yes ')" -eq "$1" ]
 }

@@ -8,8 +8,7 @@
 . "${0%/*}/staples.sh"
 host_only "a thousand certificates" || exit 0
 N=${STAPLER_CERTS:-1000}
-TOTAL=256   # of fetches at a time, whatever the hosts are
-PER_HOST=4  # its default
+TOTAL=256 # of fetches at a time, whatever the hosts are
 PAIRS=${STAPLER_PAIRS:-3}
 CPUS=$(nproc)
 
@@ -34,11 +33,6 @@ took() {
 	now_ms
 	echo "# $1: $((NOW - $2)) ms"
 }
-# delivered N - for wait_for: so many staples are in the workers
-delivered() {
-	[ "$("$B/ktlsctl" -s "$DIR/control.sock" staples |
-		grep -c ' delivered=yes ')" -eq "$1" ]
-}
 # launch KEY=VALUE... - as up, but this may take longer than there
 launch() {
 	config workers=1 "$@" >"$DIR/ktlsd.conf"
@@ -49,13 +43,9 @@ launch() {
 	PORT=$(port_of web)
 	took "ready" "$begun"
 }
-# each_once [OPTION...] - one handshake with every certificate
+# each_once - one handshake with every certificate
 each_once() {
-	stapled -v 1.3 -r 500 -t 60000 "$@" | field_counts
-}
-# field_counts - without latencies, which are nobody's promise
-field_counts() {
-	sed 's/ p50_us=.*//'
+	stapled_each -f "$DIR/names"
 }
 
 # All responders are one process behind others' work: on a busy machine an answer
@@ -66,7 +56,7 @@ consume
 check "it waits until there are $N staples" delivered $N
 check_fails "which is not too long" holds "$KTLSD_LOG" start_wait_over
 is "the first handshake with each has a valid one" \
-	"$(each_once -f "$DIR/names")" \
+	"$(each_once)" \
 	"handshakes=$N valid=$N none=0 invalid=0 failed=0"
 asked=$(grep -o ' at=[^ ]*' "$RESPONDER_LOG" | sort -u | wc -l)
 is "each responder was asked once" "$(requests) $asked" "$N $N"
@@ -198,48 +188,7 @@ stop_ktlsd >/dev/null
 responder_stop
 launch certs="$DIR/certs" ocsp='start_wait: 1s'
 is "after a restart the first handshake with each has a valid one" \
-	"$(each_once -f "$DIR/names")" \
+	"$(each_once)" \
 	"handshakes=$N valid=$N none=0 invalid=0 failed=0"
-stop_ktlsd >/dev/null
-
-# ---- one responder for all -------------------------------------------------
-
-# Responses that are 22 of their 60 seconds old: half of that, give or take a
-# tenth, ends 5 to 11 seconds after they came.
-M=300
-rm -rf "$DIR/state"
-responder_start
-responder_mode for=38,ago=22
-awk -v url="$RESPONDER_URL" '{ print } /key:/ { print "    responder: " url }' \
-	"$DIR/certs" | head -n $((3 * M)) >"$DIR/certs.shared"
-launch certs="$DIR/certs.shared" ocsp='start_wait: 100ms' \
-	ocsp='min_interval: 1s'
-holds "$KTLSD_LOG" 'event=start_wait_over certificates=[1-9]'
-is "the start waits for no more than it should" $? 0
-is "then there may be no staple yet, but never a wrong one" \
-	"$(each_once -f <(head -n $M "$DIR/names") |
-		grep -c " invalid=0 failed=0")" 1
-begun=$NOW
-wait_for 60 delivered $M
-took "$M from one responder" "$begun"
-between "no more than $PER_HOST fetches at a time from one responder" \
-	"$(busiest)" 2 $PER_HOST
-# waits - from one request about a certificate to the next, in ms, sorted
-waits() {
-	awk '{
-		split($1, ms, "=")
-		match($0, / serial=[^ ]*/)
-		serial = substr($0, RSTART, RLENGTH)
-		if (serial in at)
-			print ms[2] - at[serial]
-		at[serial] = ms[2]
-	}' "$RESPONDER_LOG" | sort -n
-}
-# Of those between a tenth and nine tenths, five of six seconds are expected.
-wait_for 60 eval '[ $(waits | wc -l) -ge $M ]'
-mapfile -t waits < <(waits | head -n $M)
-between "what came at once is asked for at different times" \
-	$((waits[M * 9 / 10] - waits[M / 10])) 3000 20000
-echo "# ${waits[M / 10]} to ${waits[M * 9 / 10]} ms later"
 stop_ktlsd
 is "it ends well" $? 0
