@@ -167,6 +167,42 @@ static void forgo_ticket(struct hs *hs)
 		SSL_set_num_tickets(hs->ssl, 0);
 }
 
+/* What libcrypto would say of this standing */
+static int standing_error(struct hs *hs, enum hs_standing standing)
+{
+	switch (standing) {
+	case HS_GOOD:
+		return X509_V_OK;
+	case HS_GOOD_EXPIRED:
+		hs->crl_expired = hs->client->crl_expired_warn;
+		return hs->crl_expired ? X509_V_OK : X509_V_ERR_CRL_HAS_EXPIRED;
+	case HS_REVOKED:
+		return X509_V_ERR_CERT_REVOKED;
+	default:
+		return X509_V_ERR_UNABLE_TO_GET_CRL;
+	}
+}
+
+/*
+ * From 3.6 on libcrypto asks no list about a certificate that signed itself and is
+ * trusted. A client's own may be one.
+ */
+static int verify(struct hs *hs, X509_STORE_CTX *store)
+{
+	STACK_OF(X509_CRL) *crls = hs->client->crls;
+	int error;
+
+	if (X509_verify_cert(store) != 1) {
+		error = X509_STORE_CTX_get_error(store);
+		return error ? error : X509_V_ERR_UNSPECIFIED;
+	}
+	if (sk_X509_CRL_num(crls) <= 0 ||
+	    sk_X509_num(X509_STORE_CTX_get0_chain(store)) > 1)
+		return X509_V_OK;
+	return standing_error(hs, hs_crls_standing(
+		crls, X509_STORE_CTX_get0_cert(store), hs->now));
+}
+
 int hs_admit(X509_STORE_CTX *store, void *arg)
 {
 	X509 *cert = X509_STORE_CTX_get0_cert(store);
@@ -177,12 +213,11 @@ int hs_admit(X509_STORE_CTX *store, void *arg)
 	hs->crl_expired = false;
 	X509_STORE_CTX_set_time(store, 0, hs->now);
 	X509_STORE_CTX_set_verify_cb(store, on_fault);
-	if (X509_verify_cert(store) != 1) {
-		error = X509_STORE_CTX_get_error(store);
+	error = verify(hs, store);
+	if (error)
 		return refuse(hs, HS_F_CLIENT, alert_for(error), cert,
 			      X509_verify_cert_error_string(error),
 			      X509_STORE_CTX_get_error_depth(store));
-	}
 	X509_STORE_CTX_set_error(store, X509_V_OK);
 	hs_peer_free(hs->peer);
 	hs->peer = hs_peer_new(cert);
@@ -219,17 +254,8 @@ static enum hs_standing stands(const struct hs *hs, const X509 *cert,
 
 static bool is_good(struct hs *hs, const X509 *cert, SSL_SESSION *session)
 {
-	if (!sk_X509_CRL_num(hs->client->crls))
-		return true;
-	switch (stands(hs, cert, session)) {
-	case HS_GOOD:
-		return true;
-	case HS_GOOD_EXPIRED:
-		hs->crl_expired = hs->client->crl_expired_warn;
-		return hs->crl_expired;
-	default:
-		return false;
-	}
+	return !sk_X509_CRL_num(hs->client->crls) ||
+	       !standing_error(hs, stands(hs, cert, session));
 }
 
 /*
