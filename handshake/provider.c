@@ -16,7 +16,7 @@
 #include "handshake/x25519.h"
 
 #define NAME "ktlsd"
-#define PROPERTIES "provider=" NAME
+#define PROPERTIES "provider=" NAME "," HS_PROPERTY
 #define FUNCTION(f) ((void (*)(void))(f))
 
 /* --- key schedules: a context holds nothing, each call brings all ------------ */

@@ -9,10 +9,13 @@
 #include <stdbool.h>
 
 /*
- * Properties (property(7)) of what is fetched from it: a wish, so that whatever
- * it lacks comes from where the system's openssl.cnf says.
+ * The property (property(7)) of what is fetched from it, and the wish for it, so
+ * that whatever it lacks comes from where the system's openssl.cnf says. Short,
+ * because that is hashed and compared some sixty times a handshake; with a dot, as
+ * libcrypto wants it from those who are not itself.
  */
-#define HS_PROPERTIES "?provider=ktlsd"
+#define HS_PROPERTY "k.tls"
+#define HS_PROPERTIES "?" HS_PROPERTY
 
 /*
  * hs_provider_load - make it known to this process, at the first call
