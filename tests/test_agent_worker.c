@@ -216,6 +216,12 @@ static void start_patient(void)
 	start();
 }
 
+static void halt(void)
+{
+	kill(pid, SIGSTOP);
+	cr_assert_eq(waitpid(pid, NULL, WUNTRACED), pid);
+}
+
 Test(worker, that_was_stopped_takes_the_handshake_that_ended_in_time,
      .init = start_patient, .fini = stop)
 {
@@ -227,10 +233,13 @@ Test(worker, that_was_stopped_takes_the_handshake_that_ended_in_time,
 	duo.client = SSL_new(duo.client_ctx);
 	SSL_set_fd(duo.client, fd);
 	SSL_set1_host(duo.client, "localhost");
+	/* It cannot answer before the client has looked for that. */
+	halt();
 	cr_assert_neq(SSL_connect(duo.client), 1);
+	kill(pid, SIGCONT);
 	/* One segment is all of its flight: it waits for ours now. */
 	cr_assert(case_readable(fd, 2000));
-	kill(pid, SIGSTOP);
+	halt();
 	cr_assert_eq(SSL_connect(duo.client), 1);
 	usleep(config.handshake_timeout_ms * 1000 + 200000);
 	cr_expect_not(case_readable(ends[0], 0));

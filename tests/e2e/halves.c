@@ -61,6 +61,7 @@ int main(int argc, char **argv)
 {
 	bool reads_first = false, cut = false, clean = true;
 	const char *ca = NULL;
+	SSL_CTX *ctx;
 	SSL *ssl;
 	int c;
 
@@ -75,7 +76,8 @@ int main(int argc, char **argv)
 	if (!ca || optind + 2 != argc)
 		die("usage: halves -c CA [-r] [-a] BYTES ADDRESS:PORT");
 	signal(SIGPIPE, SIG_IGN);
-	ssl = SSL_new(client_ctx(ca));
+	ctx = client_ctx(ca);
+	ssl = SSL_new(ctx);
 	SSL_set_tlsext_host_name(ssl, "localhost");
 	SSL_set_fd(ssl, tcp_connect(argv[optind + 1], TIMEOUT_MS));
 	if (SSL_connect(ssl) != 1)
@@ -86,5 +88,7 @@ int main(int argc, char **argv)
 	if (!reads_first && !cut)
 		clean = read_all(ssl);
 	close(SSL_get_fd(ssl));
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
 	return clean ? 0 : 1;
 }
