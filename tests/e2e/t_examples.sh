@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The examples: consumers in other languages, each started by ktls-run.
 . "${0%/*}/tools.sh"
+. "$E2E/servers.sh"
 examples=$E2E/../../examples
 [[ ${KTLSD_GUEST:-} != 6.* ]] || {
 	skip "consumers in other languages" "tried on the newest kernel"
@@ -93,7 +94,11 @@ fi
 up alpn='[http/1.1]'
 serve python python3 "$examples/server.py"
 serve go "$B/examples/go"
-serve rust "$B/examples/rust"
-options=(--preload)
-serve node node "$examples/server.js"
+# rustc links a sanitizer's runtime behind other libraries, which it refuses.
+serve rust ${SAN:+env LD_PRELOAD="$(cc -print-file-name=libasan.so)"} \
+	"$B/examples/rust"
+if library_or_skip "node serves"; then
+	options=(--preload)
+	serve node node "$examples/server.js"
+fi
 stop_ktlsd
