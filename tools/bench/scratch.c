@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 const char *const key_names[KEYS] = {"p256", "rsa2048"};
 
-static char *folder;
+static char folder[PATH_MAX];	/* "": none yet */
 
 static int remove_one(const char *path, const struct stat *st, int type,
 		      struct FTW *at)
@@ -35,14 +36,14 @@ static int remove_one(const char *path, const struct stat *st, int type,
 
 void scratch_remove(void)
 {
-	if (folder)
+	if (*folder)
 		nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void scratch_init(void)
 {
 	const char *given = getenv("TMPDIR");
-	char *tmp, *made, *www;
+	char *tmp, *www;
 
 	if (!given || !*given)
 		given = "/tmp";
@@ -54,10 +55,11 @@ void scratch_init(void)
 	if (strpbrk(tmp, "\"'\t\n\\ $"))
 		die("TMPDIR has a space, a quote, a backslash or a dollar sign "
 		    "in it");
-	made = text("%s/ktls-bench.XXXXXX", tmp);
-	if (!mkdtemp(made))
-		die("%s: %s", made, strerror(errno));
-	folder = made;
+	if ((size_t)snprintf(folder, sizeof(folder), "%s/ktls-bench.XXXXXX",
+			     tmp) >= sizeof(folder))
+		die("TMPDIR is too long");
+	if (!mkdtemp(folder))
+		die("%s: %s", folder, strerror(errno));
 	free(tmp);
 	www = scratch("www");
 	if (mkdir(www, 0700))
