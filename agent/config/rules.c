@@ -85,12 +85,13 @@ static void note_route(struct config *config, unsigned int route)
 void config_note_ipv6(struct config *config,
 		      const struct config_listener *listener)
 {
-	const struct config_rule *rule = listener->rules;
-	const struct config_rule *end = rule + listener->n_rules;
+	const struct config_rule *rule;
+	size_t i;
 
 	if (!has_ipv6(listener))
 		return;
-	for (; rule < end; rule++) {
+	for (i = 0; i < listener->n_rules; i++) {
+		rule = &listener->rules[i];
 		if (fits_ipv6(rule))
 			note_route(config, rule->route);
 		if (fits_everybody(listener, rule))
