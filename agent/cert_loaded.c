@@ -11,6 +11,7 @@
 
 #include "handshake/doubts.h"
 #include "log.h"
+#include "secret_path.h"
 
 /*
  * A file that was written less than so long before it was read may have been
@@ -137,6 +138,30 @@ static void log_doubt(void *arg, const char *sentence)
 		 sentence);
 }
 
+static void refuse(const struct config_mark *at, const char *key,
+		   const char *error)
+{
+	log_error("event=certificate_refused at=%s:%u:%u error=\"%s%s\"",
+		  at->file, at->line, at->column, key, error);
+}
+
+/* Are the files there that the entry names? Those beside a chain are looked for. */
+static bool has_secrets(const struct config_cert *config)
+{
+	char error[512];
+
+	if (config->key && secret_path_missing(config->key, error,
+					       sizeof(error)))
+		refuse(&config->mark, "key: ", error);
+	else if (config->password_file &&
+		 secret_path_missing(config->password_file, error,
+				     sizeof(error)))
+		refuse(&config->mark, "key_password_file: ", error);
+	else
+		return true;
+	return false;
+}
+
 static struct hs_cert *read_cert(const struct config_cert *config,
 				 const struct cert_file *file)
 {
@@ -148,12 +173,13 @@ static struct hs_cert *read_cert(const struct config_cert *config,
 	};
 	const struct hs_doubts doubts = { time(NULL), log_doubt, file->chain };
 	char error[1024];
-	struct hs_cert *cert = hs_cert_read(&files, error, sizeof(error));
+	struct hs_cert *cert;
 
+	if (!has_secrets(config))
+		return NULL;
+	cert = hs_cert_read(&files, error, sizeof(error));
 	if (!cert) {
-		log_error("event=certificate_refused at=%s:%u:%u error=\"%s\"",
-			  config->mark.file, config->mark.line,
-			  config->mark.column, error);
+		refuse(&config->mark, "", error);
 		return NULL;
 	}
 	warn_if_readable(hs_cert_key_file(cert));

@@ -42,7 +42,8 @@ static bool same_options(const struct config *a, const struct config *b)
 	       x->max_interval_s == y->max_interval_s &&
 	       x->per_host == y->per_host && x->hash == y->hash &&
 	       x->revoked_staple == y->revoked_staple &&
-	       same_text(x->proxy, y->proxy) && same_text(x->ca, y->ca) &&
+	       same_text(x->proxy, y->proxy) &&
+	       same_text(x->ca.path, y->ca.path) &&
 	       same_text(a->state_dir, b->state_dir) &&
 	       a->stapler_uid == b->stapler_uid &&
 	       a->stapler_gid == b->stapler_gid;

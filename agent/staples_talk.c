@@ -39,7 +39,7 @@ static int say_options(const struct staples *s)
 			.max_interval = ocsp->max_interval_s,
 		},
 		.part = { text(s->folder.path), text(ocsp->proxy),
-			  text(ocsp->ca) },
+			  text(ocsp->ca.path) },
 	});
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "secret_path.h"
 
 #define FILE_MAX (64 * 1024)
 /* 80 bytes in base64: the last four digits are for two bytes. */
@@ -99,9 +100,41 @@ static const char *decode(const char *line, size_t len,
 	return NULL;
 }
 
-/* Returns the number of lines that are keys, or 0 after logging an error. */
-static unsigned int decode_all(const char *path, const char *line,
-			       struct hs_ticket_keys *keys)
+/* @line: of the file; 0: it is about all of it */
+static void refuse(const struct config_file *file, unsigned int line,
+		   const char *error)
+{
+	const struct config_mark *at = &file->mark;
+	char number[24] = "";
+
+	if (line)
+		snprintf(number, sizeof(number), " line=%u", line);
+	log_error("event=ticket_keys_refused at=%s:%u:%u file=\"%s\"%s "
+		  "error=\"%s\"%s", at->file, at->line, at->column, file->path,
+		  number, error, line ? " remedy=\"" MAKE_ONE "\"" : "");
+}
+
+static void refuse_missing(const struct config_mark *at, const char *error)
+{
+	log_error("event=ticket_keys_refused at=%s:%u:%u error=\"%s\"",
+		  at->file, at->line, at->column, error);
+}
+
+static bool has_enough(const struct config_file *file, unsigned int line,
+		       unsigned int n)
+{
+	char error[96];
+
+	if (n >= HS_TICKET_KEYS)
+		return true;
+	snprintf(error, sizeof(error), "expected at least three keys "
+		 "(previous, current, next), found %u", n);
+	refuse(file, line, error);
+	return false;
+}
+
+static bool decode_all(const struct config_file *file, const char *line,
+		       struct hs_ticket_keys *keys)
 {
 	unsigned int n = 0, number = 1;
 	const char *error;
@@ -115,22 +148,14 @@ static unsigned int decode_all(const char *path, const char *line,
 				2 * HS_TICKET_KEY);
 			error = decode(line, text, keys->key[2]);
 			if (error) {
-				log_error("event=ticket_keys_refused "
-					  "file=\"%s\" line=%u error=\"%s\" "
-					  "remedy=\"" MAKE_ONE "\"", path,
-					  number, error);
-				return 0;
+				refuse(file, number, error);
+				return false;
 			}
 			n++;
 		}
 		line += len;
 	}
-	if (n < HS_TICKET_KEYS)
-		log_error("event=ticket_keys_refused file=\"%s\" line=%u "
-			  "error=\"expected at least three keys (previous, "
-			  "current, next), found %u\" remedy=\"" MAKE_ONE "\"",
-			  path, number, n);
-	return n < HS_TICKET_KEYS ? 0 : n;
+	return has_enough(file, number, n);
 }
 
 void ticket_file_warn(const char *path)
@@ -144,21 +169,23 @@ void ticket_file_warn(const char *path)
 			 "remedy=\"chmod go= it\"", path);
 }
 
-bool ticket_file_read(const char *path, struct hs_ticket_keys *keys)
+bool ticket_file_read(const struct config_file *file,
+		      struct hs_ticket_keys *keys)
 {
 	__attribute__((cleanup(free_text))) struct ticket_text *text =
 		calloc(1, sizeof(*text));
-	const char *error = text ? open_text(path, text) : strerror(ENOMEM);
+	char missing[512];
+	const char *error;
 
-	if (error) {
-		log_error("event=ticket_keys_refused file=\"%s\" error=\"%s\"",
-			  path, error);
+	if (secret_path_missing(file->path, missing, sizeof(missing))) {
+		refuse_missing(&file->mark, missing);
 		return false;
 	}
-	if (strlen(text->bytes) != text->len) {
-		log_error("event=ticket_keys_refused file=\"%s\" error=\"it is "
-			  "not a text\"", path);
-		return false;
-	}
-	return decode_all(path, text->bytes, keys);
+	error = text ? open_text(file->path, text) : strerror(ENOMEM);
+	if (!error && strlen(text->bytes) != text->len)
+		error = "it is not a text";
+	if (!error)
+		return decode_all(file, text->bytes, keys);
+	refuse(file, 0, error);
+	return false;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "config/config.h"
 #include "handshake/tickets.h"
 
 /*
@@ -16,7 +17,8 @@
  * Empty lines are skipped. Logs what is wrong, with its line. Returns whether
  * there are keys.
  */
-bool ticket_file_read(const char *path, struct hs_ticket_keys *keys);
+bool ticket_file_read(const struct config_file *file,
+		      struct hs_ticket_keys *keys);
 
 /* ticket_file_warn - log that others than its owner can access the file */
 void ticket_file_warn(const char *path);

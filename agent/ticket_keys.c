@@ -54,7 +54,7 @@ static enum source source_of(const struct config *config)
 {
 	size_t i;
 
-	if (config->ticket_keys)
+	if (config->ticket_keys.path)
 		return FROM_FILE;
 	for (i = 0; i < config->n_listeners; i++)
 		if (config->listeners[i].tickets)
@@ -232,7 +232,8 @@ static void go_on(struct ticket_keys *k, uint64_t now_ms, int64_t wall_s)
 
 /* --- configurations ------------------------------------------------------ */
 
-static bool begin_file(struct ticket_keys *k, const char *file)
+static bool begin_file(struct ticket_keys *k,
+		       const struct config_file *file)
 {
 	WIPED(keys) struct hs_ticket_keys keys;
 
@@ -246,10 +247,10 @@ bool ticket_keys_check(const struct config *config)
 {
 	WIPED(keys) struct hs_ticket_keys keys;
 
-	if (!config->ticket_keys)
+	if (!config->ticket_keys.path)
 		return true;
-	ticket_file_warn(config->ticket_keys);
-	return ticket_file_read(config->ticket_keys, &keys);
+	ticket_file_warn(config->ticket_keys.path);
+	return ticket_file_read(&config->ticket_keys, &keys);
 }
 
 struct ticket_keys *ticket_keys_new(void)
@@ -287,8 +288,8 @@ bool ticket_keys_use(struct ticket_keys *k, const struct config *config,
 
 	if (!state_dir)
 		log_error("event=ticket_keys_refused error=\"out of memory\"");
-	if (!state_dir || (config->ticket_keys &&
-			   !begin_file(k, config->ticket_keys))) {
+	if (!state_dir || (config->ticket_keys.path &&
+			   !begin_file(k, &config->ticket_keys))) {
 		free(state_dir);
 		return false;
 	}

@@ -48,7 +48,7 @@ static bool add_cert(struct watch_files *files, const struct config_cert *cert)
 
 static bool add_all(struct watch_files *files, const struct config *config)
 {
-	bool all = config->watch, ok = add_other(files, config->ticket_keys);
+	bool all = config->watch, ok = add_other(files, config->ticket_keys.path);
 	size_t i;
 
 	files->certs.certs =

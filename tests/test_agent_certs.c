@@ -161,6 +161,33 @@ Test(certs, names_the_file_and_the_place_of_what_it_refuses, .init = start,
 	cr_expect(strstr(said(), "/nonexistent/chain.pem"), "%s", said());
 }
 
+/* The file names of these would be secrets. */
+static void refuses_untold(const char *key)
+{
+	char expected[128];
+	const char *log;
+
+	cr_expect_null(load());
+	log = said();
+	snprintf(expected, sizeof(expected), "event=certificate_refused "
+		 "at=ktlsd.conf:7:3 error=\"%s: there is no such file in /etc;",
+		 key);
+	cr_expect(strstr(log, expected), "%s", log);
+	cr_expect_null(strstr(log, "hunter2"), "%s", log);
+}
+
+Test(certs, shows_no_secret_in_the_place_of_its_file, .init = start,
+     .fini = stop)
+{
+	char *key = cert.key;
+
+	cert.key = (char *)"/etc/hunter2+/x==";
+	refuses_untold("key");
+	cert.key = key;
+	cert.password_file = (char *)"/etc/hunter2";
+	refuses_untold("key_password_file");
+}
+
 Test(certs, warns_of_a_key_that_everyone_can_read, .init = start, .fini = stop)
 {
 	struct certs *certs;

@@ -32,7 +32,7 @@ Test(agent_config, fills_in_every_default_of_the_file)
 	cr_expect_eq(c->limits.accept_rate, 0);
 	cr_expect_eq(c->limits.client_hello, 16384);
 	cr_expect_eq(c->ticket_lifetime_s, 43200);
-	cr_expect_null(c->ticket_keys);
+	cr_expect_null(c->ticket_keys.path);
 	cr_expect_null(c->keylog);
 	cr_expect_not(c->watch);
 	cr_expect_eq(c->n_certs, 1);
@@ -85,7 +85,7 @@ static void expect_default_ocsp(const char *text)
 	cr_expect_eq(o->per_host, 4);
 	cr_expect_eq(o->hash, OCSP_SHA1);
 	cr_expect_null(o->proxy);
-	cr_expect_null(o->ca);
+	cr_expect_null(o->ca.path);
 	cr_expect(o->missing_refuse);
 	cr_expect_not(o->revoked_staple);
 	cr_expect_null(o->responders);
@@ -122,7 +122,9 @@ Test(agent_config, takes_EVERY_KEY_of_the_file)
 	cr_expect_eq(c->limits.accept_rate, 3);
 	cr_expect_eq(c->limits.client_hello, 131072);
 	cr_expect_eq(c->ticket_lifetime_s, 604800);
-	cr_expect_str_eq(c->ticket_keys, "etc/tickets");
+	cr_expect_str_eq(c->ticket_keys.path, "etc/tickets");
+	cr_expect_str_eq(c->ticket_keys.mark.file, "etc/f");
+	cr_expect_eq(c->ticket_keys.mark.column, 14);
 	cr_expect_str_eq(c->keylog, "/tmp/secrets");
 	cr_expect(c->watch);
 	config_free(c);
@@ -163,7 +165,7 @@ Test(agent_config, takes_EVERY_KEY_of_stapling)
 	cr_expect_eq(o->per_host, 256);
 	cr_expect_eq(o->hash, OCSP_SHA256);
 	cr_expect_str_eq(o->proxy, "http://proxy.example:3128");
-	cr_expect_str_eq(o->ca, "etc/responders.pem");
+	cr_expect_str_eq(o->ca.path, "etc/responders.pem");
 	cr_expect_not(o->missing_refuse);
 	cr_expect(o->revoked_staple);
 	cr_assert_eq(o->n_responders, 2);

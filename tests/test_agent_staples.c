@@ -29,7 +29,7 @@ static struct config config = {
 	.ocsp = {
 		.timeout_ms = 1234, .min_interval_s = 5, .max_interval_s = 60,
 		.start_wait_ms = 5000, .per_host = 3, .hash = OCSP_SHA256,
-		.proxy = (char *)"http://proxy:1", .ca = (char *)"/ca.pem",
+		.proxy = (char *)"http://proxy:1", .ca.path = (char *)"/ca.pem",
 		.revoked_staple = true,
 	},
 };

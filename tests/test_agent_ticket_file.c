@@ -38,8 +38,9 @@ static void write_keys(const char *form, mode_t mode)
 
 static bool read_keys(struct hs_ticket_keys *keys)
 {
+	const struct config_file of = { { "ktlsd.conf", 7, 14 }, file };
 	unsigned int before = case_fds();
-	bool ok = ticket_file_read(file, keys);
+	bool ok = ticket_file_read(&of, keys);
 
 	cr_expect_eq(case_fds(), before);
 	return ok;
@@ -122,6 +123,8 @@ Test(ticket_file, is_refused_with_the_line_that_is_wrong, .init = start,
 		write_keys(bad[i].form, 0600);
 		cr_expect_not(read_keys(&keys), "%zu", i);
 		log = said();
+		cr_expect(strstr(log, " at=ktlsd.conf:7:14 "), "%zu: %s", i,
+			  log);
 		cr_expect(strstr(log, file), "%zu: %s", i, log);
 		cr_expect(strstr(log, bad[i].line), "%zu: %s", i, log);
 		cr_expect(strstr(log, bad[i].error), "%zu: %s", i, log);
@@ -136,8 +139,6 @@ Test(ticket_file, is_refused_when_it_cannot_be_one, .init = start,
 	static char text[64 * 1024 + 1];
 	struct hs_ticket_keys keys;
 
-	cr_expect_not(read_keys(&keys));
-	cr_expect(strstr(said(), "No such file"));
 	cr_assert_eq(mkfifo(file, 0600), 0);
 	cr_expect_not(read_keys(&keys));
 	cr_expect(strstr(said(), "it is not a regular file"));
@@ -156,6 +157,21 @@ Test(ticket_file, is_refused_when_it_cannot_be_one, .init = start,
 	write_file(file, 0600, "a\0b", 3);
 	cr_expect_not(read_keys(&keys));
 	cr_expect(strstr(said(), "it is not a text"));
+}
+
+Test(ticket_file, a_key_in_its_place_is_not_told, .init = start, .fini = stop)
+{
+	struct hs_ticket_keys keys;
+	const char *log;
+
+	snprintf(file, sizeof(file), "%s/%.20s", dir, key_line(1));
+	cr_expect_not(read_keys(&keys));
+	log = said();
+	cr_expect(strstr(log, "error event=ticket_keys_refused "
+			 "at=ktlsd.conf:7:14 error=\"there is no such file in "),
+		  "%s", log);
+	cr_expect(strstr(log, dir), "%s", log);
+	cr_expect_null(strstr(log, "AQEBAQEB"), "%s", log);
 }
 
 Test(ticket_file, others_that_may_read_it_are_warned_of, .init = start,

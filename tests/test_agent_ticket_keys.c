@@ -296,7 +296,7 @@ static void write_keys(int first)
 	for (i = 0; i < HS_TICKET_KEYS; i++)
 		n += sprintf(text + n, "%s\n", key_line(first + i));
 	write_file(file, 0600, text, (size_t)n);
-	config.ticket_keys = file;
+	config.ticket_keys.path = file;
 }
 
 static void expect_keys(int first)
@@ -325,7 +325,7 @@ Test(ticket_keys, of_a_file_are_read_again_and_never_rotated, .init = start,
 	cr_expect_not(ticket_keys_check(&config));
 	cr_expect_not(ticket_keys_use(keys, &config, NOW, WALL));
 	expect_keys(2);
-	config.ticket_keys = NULL;
+	config.ticket_keys.path = NULL;
 }
 
 Test(ticket_keys, of_our_own_follow_those_of_a_file, .init = start,
@@ -338,7 +338,7 @@ Test(ticket_keys, of_our_own_follow_those_of_a_file, .init = start,
 	write_keys(1);
 	cr_expect(ticket_keys_use(keys, &config, NOW, WALL));
 	expect_keys(1);
-	config.ticket_keys = NULL;
+	config.ticket_keys.path = NULL;
 	cr_expect(ticket_keys_check(&config));
 	cr_expect(ticket_keys_use(keys, &config, NOW + 3 * MS, WALL + 3));
 	expect_rotated(&before, 0);

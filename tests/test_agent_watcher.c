@@ -41,7 +41,7 @@ static void start(void)
 	watcher = watcher_new();
 	cr_assert(watcher && loop >= 0);
 	config.watch = true;
-	config.ticket_keys = NULL;
+	config.ticket_keys.path = NULL;
 	cert = (struct config_cert){ .chain = chain };
 	listener = (struct config_listener){ 0 };
 	snprintf(chain, sizeof(chain), "%s/a.pem", dir);
@@ -209,7 +209,7 @@ Test(watcher, watches_lists_and_ticket_keys_even_if_not_told_to, .init = start,
 	run("mkdir lists; echo 1 >a.pem; echo 1 >lists/crl.pem; echo 1 "
 	    ">tickets; echo 1 >ca.pem");
 	config.watch = false;
-	config.ticket_keys = tickets;
+	config.ticket_keys.path = tickets;
 	listener.client.crls = (struct config_texts){ crls, 1 };
 	listener.client.ca = chain;
 	watch_it();

@@ -308,7 +308,7 @@ static void free_ocsp(struct config_ocsp *ocsp)
 	}
 	free(ocsp->responders);
 	free(ocsp->proxy);
-	free(ocsp->ca);
+	free(ocsp->ca.path);
 }
 
 void config_free(struct config *config)
@@ -320,7 +320,7 @@ void config_free(struct config *config)
 	free_routes(config->routes, config->n_routes);
 	free_ocsp(&config->ocsp);
 	free_tls(&config->tls);
-	free(config->ticket_keys);
+	free(config->ticket_keys.path);
 	free(config->keylog);
 	free(config->control);
 	free(config->state_dir);

@@ -31,6 +31,12 @@ struct config_mark {
 	unsigned int line, column;
 };
 
+/* A file that the configuration names, and where it does. */
+struct config_file {
+	struct config_mark mark;
+	char *path;
+};
+
 /* Texts as they are written in the file. */
 struct config_texts {
 	char **text;
@@ -234,7 +240,7 @@ struct config_ocsp {
 	unsigned int per_host;		/* fetches at a time, at least 1 */
 	enum ocsp_hash hash;		/* of CertIDs */
 	char *proxy;		/* "http://HOST:PORT"; NULL: none */
-	char *ca;		/* PEM file; NULL: the system's */
+	struct config_file ca;	/* PEM; path NULL: the system's */
 	bool missing_refuse;	/* must, and no staple: end the handshake */
 	bool revoked_staple;	/* and not: keep the good one while it holds */
 	struct config_responder *responders;
@@ -260,7 +266,8 @@ struct config {
 	struct config_limits limits;
 	struct config_tls tls;
 	unsigned int ticket_lifetime_s;
-	char *ticket_keys;	/* file; NULL: made here, kept in state_dir */
+	struct config_file ticket_keys;	/* path NULL: made here, kept in
+					 * state_dir */
 	char *keylog;		/* file for debugging; NULL: none */
 	bool watch;		/* certificates' files; lists of revoked ones
 				 * are always watched */

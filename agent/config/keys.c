@@ -141,7 +141,7 @@ static const struct config_key file_keys[] = {
 	{ "ticket_lifetime", config_read_seconds,
 	  FIELD(config, ticket_lifetime_s),
 	  .preset = "12h", .min = 1 * SECOND, .max = 7 * 24 * HOUR },
-	{ "ticket_keys", config_read_path, FIELD(config, ticket_keys) },
+	{ "ticket_keys", config_read_file, FIELD(config, ticket_keys) },
 	{ "keylog", config_read_path, FIELD(config, keylog) },
 	{ "watch", config_read_choice, FIELD(config, watch),
 	  .preset = "false", .words = config_bool_words },

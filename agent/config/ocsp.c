@@ -90,7 +90,7 @@ static const struct config_key ocsp_keys[] = {
 	{ "hash", config_read_word, FIELD(config_ocsp, hash),
 	  .preset = "sha1", .words = hash_words },
 	{ "proxy", config_read_proxy, FIELD(config_ocsp, proxy) },
-	{ "ca", config_read_path, FIELD(config_ocsp, ca) },
+	{ "ca", config_read_file, FIELD(config_ocsp, ca) },
 	{ "missing", config_read_choice, FIELD(config_ocsp, missing_refuse),
 	  .preset = "refuse", .words = missing_words },
 	{ "revoked", config_read_choice, FIELD(config_ocsp, revoked_staple),

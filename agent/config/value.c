@@ -251,6 +251,14 @@ CONFIG_READER(config_read_path)
 		config_store_path(r, key, path, item);
 }
 
+CONFIG_READER(config_read_file)
+{
+	struct config_file *file = config_field(key, item);
+
+	file->mark = config_mark(r, node);
+	file->path = config_path_entry(r, key, node);
+}
+
 CONFIG_READER(config_read_mode)
 {
 	static const char *const form = "an octal file mode from 0000 to 0777";

@@ -19,6 +19,7 @@ CONFIG_READER(config_read_seconds);	/* unsigned int, s */
 CONFIG_READER(config_read_word);	/* enum: index into key->words */
 CONFIG_READER(config_read_choice);	/* bool: the second of two words */
 CONFIG_READER(config_read_path);	/* char *, relative to the file */
+CONFIG_READER(config_read_file);	/* struct config_file, likewise */
 CONFIG_READER(config_read_mode);	/* mode_t, octal */
 CONFIG_READER(config_read_uid);		/* uid_t, number or account */
 CONFIG_READER(config_read_gid);		/* gid_t, number or group */

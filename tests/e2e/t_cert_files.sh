@@ -224,7 +224,8 @@ refuses "in the old format, too" \
 	"$DIR/ancient.pem: .*with the passphrase in $DIR/wrong-password\"" \
 	"chain: $DIR/ancient.pem, key_password_file: $DIR/wrong-password"
 is "no passphrase is ever said" "$(grep -ci 'secret' <<<"$out")" 0
-refuses "a file for it that is not there is" "$DIR/none: No such file" \
+refuses "a file for it that is not there is" \
+	"key_password_file: there is no such file in $DIR;" \
 	"chain: $DIR/locked.pem, key_password_file: $DIR/none"
 rm "$W"/*
 chain crt >"$W/a.crt"

@@ -41,7 +41,21 @@ END
 	config key="$PKI/rsa.key" >"$conf"
 	refuses "a key of another certificate" "$PKI/(rsa.key|ec-chain.pem)" -t
 	config key="$DIR/none.key" >"$conf"
-	refuses "a key that is not there" "$DIR/none.key" -t
+	refuses "a key that is not there" "no such file in $DIR;" -t
+	config | sed "1i ticket_keys: tickets" >"$conf"
+	refuses "keys of tickets that are not there" \
+		"at=$conf:1:14 .*no such file in $DIR;" -t
+	secret=$(openssl rand 80 | openssl base64 -A)
+	for key in ticket_keys key key_password_file; do
+		case $key in
+		ticket_keys) config | sed "1i ticket_keys: $secret" ;;
+		key) config key="$secret" ;;
+		*) config cert="key_password_file: $secret" ;;
+		esac >"$conf"
+		refuses "a secret instead of its file: $key" "at=$conf:" -t
+		check_fails "$key: it is not shown" grep -qF "${secret:0:8}" \
+			<<<"$("$B/ktlsd" -v -t -c "$conf" 2>&1)"
+	done
 	echo nonsense >"$DIR/bad.pem"
 	config chain="$DIR/bad.pem" >"$conf"
 	refuses "a chain that is none" "$DIR/bad.pem" -t

@@ -333,7 +333,7 @@ conf
 sed -i '2s/.$//' "$KEYS"
 kill -HUP "$KTLSD_PID"
 wait_for 20 holds "$KTLSD_LOG" 'event=reload_failed'
-count "$KTLSD_LOG" "event=ticket_keys_refused file=\"$KEYS\" line=2 "
+count "$KTLSD_LOG" "event=ticket_keys_refused at=[^ ]* file=\"$KEYS\" line=2 "
 is "a reload with a damaged file fails" $COUNT 1
 resumes "and the keys stay" own Reused
 stop_ktlsd
@@ -343,7 +343,7 @@ check_fails "a damaged file is an error" "$B/ktlsd" -t -c "$DIR/ktlsd.conf"
 spawn_ktlsd "$DIR/ktlsd.conf"
 wait_for 20 gone "$KTLSD_PID"
 matches "which is told with its line" "$(<"$KTLSD_LOG")" \
-	"event=ticket_keys_refused file=\"$KEYS\" line=2 "
+	"event=ticket_keys_refused at=[^ ]* file=\"$KEYS\" line=2 "
 sed -i 2d "$KEYS"
 chmod 644 "$KEYS"
 matches "that others can read it is told" \
