@@ -29,10 +29,11 @@ static void warn_if_readable(const char *key)
 			 "remedy=\"chmod o= it\"", key);
 }
 
-static void log_staple(const char *file, const char *error)
+static void log_staple(const struct config_cert *config, const char *error)
 {
-	log_error("event=staple_refused file=\"%s\" error=\"%s\"", file,
-		  error);
+	log_error("event=staple_refused at=%s:%u:%u file=\"%s\" error=\"%s\"",
+		  config->mark.file, config->mark.line, config->mark.column,
+		  config->staple_file, error);
 }
 
 /* At most one byte more than a response may have, so that it shows. */
@@ -101,14 +102,16 @@ static bool load_staple(const struct config_cert *config, const char *chain,
 	int err;
 
 	if (n < 0) {
-		log_staple(file, strerror((int)-n));
+		log_staple(config, strerror((int)-n));
 		return false;
 	}
 	err = slots_issuer(config, cert, 0, &issuer, &owned);
 	if (err == -ENOENT)
-		log_error("event=staple_refused file=\"%s\" error=\"the chain "
-			  "%s does not hold the issuer\" remedy=\"name its "
-			  "file with issuer:\"", file, chain);
+		log_error("event=staple_refused at=%s:%u:%u file=\"%s\" "
+			  "error=\"the chain %s does not hold the issuer\" "
+			  "remedy=\"name its file with issuer:\"",
+			  config->mark.file, config->mark.line,
+			  config->mark.column, file, chain);
 	if (err)
 		return false;
 	verdict = check_staple(file, response, hs_cert_der(cert, 0), issuer,
@@ -121,12 +124,12 @@ static bool load_staple(const struct config_cert *config, const char *chain,
 		return true;
 	}
 	if (verdict != OCSP_OK) {
-		log_staple(file, ocsp_reason(verdict));
+		log_staple(config, ocsp_reason(verdict));
 		return false;
 	}
 	if (!hs_cert_set_staple(cert, 0, response, &times))
 		return true;
-	log_staple(file, strerror(ENOMEM));
+	log_staple(config, strerror(ENOMEM));
 	return false;
 }
 

@@ -31,8 +31,22 @@ static void warn_of_account(const struct config *config)
 			 "of its own\"", config->stapler_user, why);
 }
 
+/* It would be missed at the first responder that speaks TLS only. */
+static bool check_ca(const struct config_file *ca)
+{
+	char error[512];
+
+	if (!ca->path || !hs_check_cas(ca->path, error, sizeof(error)))
+		return true;
+	log_error("event=ocsp_ca_refused at=%s:%u:%u error=\"%s\"",
+		  ca->mark.file, ca->mark.line, ca->mark.column, error);
+	return false;
+}
+
 bool staples_check(const struct config *config, const struct certs *certs)
 {
+	if (!check_ca(&config->ocsp.ca))
+		return false;
 	if (!certs->n_slots || geteuid())
 		return true;
 	if (config->stapler_uid != (uid_t)-1) {

@@ -421,3 +421,23 @@ struct ocsp_bytes hs_read_issuer(const struct hs_cert *cert,
 	sk_X509_pop_free(chain, X509_free);
 	return der;
 }
+
+/* As libcurl takes them, those with trust settings of OpenSSL's included. */
+int hs_check_cas(const char *file, char *error, size_t error_len)
+{
+	const struct hs_report r = { file, error, error_len };
+	X509_STORE *store = X509_STORE_new();
+	int ret = 0;
+
+	ERR_clear_error();
+	if (!store)
+		ret = hs_report(&r, "out of memory");
+	else if (access(file, R_OK))
+		ret = hs_report(&r, "%s", strerror(errno));
+	else if (!X509_STORE_load_file(store, file))
+		ret = hs_report(&r, "no PEM certificate in it, or one that "
+				"cannot be read: %s", hs_ssl_reason());
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return ret;
+}

@@ -78,6 +78,12 @@ struct ocsp_bytes hs_read_issuer(const struct hs_cert *cert,
 				 char *error, size_t error_len);
 
 /*
+ * hs_check_cas - can connections be verified by the CAs of a PEM file?
+ * Returns 0, or -EINVAL with a sentence in @error that names the file.
+ */
+int hs_check_cas(const char *file, char *error, size_t error_len);
+
+/*
  * hs_cert_set_staple - the response to send to clients that ask (RFC 6066 8)
  * @der:   copied; empty: none
  * @times: never sent when ocsp_holds() of these says no, nor in the last second,

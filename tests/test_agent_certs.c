@@ -264,8 +264,8 @@ Test(certs, staples_a_response_that_is_ahead_when_its_time_has_come,
 static void refuses(const char *what)
 {
 	cr_expect_null(load(), "%s", what);
-	cr_expect(strstr(said(), "error event=staple_refused"), "%s: %s",
-		  what, said());
+	cr_expect(strstr(said(), "error event=staple_refused "
+			 "at=ktlsd.conf:7:3 "), "%s: %s", what, said());
 	cr_expect(strstr(said(), cert.staple_file), "%s: %s", what, said());
 }
 

@@ -805,11 +805,29 @@ Test(staples, keep_what_there_is_when_the_stapler_is_gone, .init = start,
 Test(staples, need_an_account_only_where_there_are_slots, .init = start,
      .fini = stop)
 {
+	config.ocsp.ca.path = NULL;
 	cr_expect(staples_check(&config, &certs));
 	config.stapler_uid = (uid_t)-1;
 	cr_expect_eq(staples_check(&config, &certs), geteuid() != 0);
 	certs.n_slots = 0;
 	cr_expect(staples_check(&config, &certs));
+}
+
+Test(staples, need_the_file_of_CAs_that_is_named, .init = start, .fini = stop)
+{
+	char path[] = "/tmp/ktlsd-ca-XXXXXX";
+	int fd = mkstemp(path);
+
+	config.ocsp.ca = (struct config_file){ { "ktlsd.conf", 7, 3 }, path };
+	log_begin();
+	cr_expect_not(staples_check(&config, &certs));
+	/* Also where nothing is to be fetched, yet. */
+	certs.n_slots = 0;
+	unlink(path);
+	cr_expect_not(staples_check(&config, &certs));
+	cr_expect(strstr(log_end(), "error event=ocsp_ca_refused "
+			 "at=ktlsd.conf:7:3 error=\"/tmp/ktlsd-ca-"));
+	close(fd);
 }
 
 /* --- a stapler that hangs ------------------------------------------------- */
@@ -914,6 +932,7 @@ static const char *said_of_accounts(uid_t workers, uid_t stapler_uid)
 {
 	config.uid = workers;
 	config.stapler_uid = stapler_uid;
+	config.ocsp.ca.path = NULL;
 	log_begin();
 	cr_expect(staples_check(&config, &certs));
 	return log_end();

@@ -190,6 +190,36 @@ Test(cert, tells_issuers_of_one_name_by_their_signatures)
 	duo_fini(&d);
 }
 
+Test(cert, CAs_are_those_of_a_file_with_some)
+{
+	EVP_PKEY *key = pki_key("P-256");
+	X509 *ca = pki_cert(key, "Test CA", NULL, key, 30);
+	char error[300] = "";
+	struct duo d;
+	FILE *f;
+
+	duo_init(&d, "P-256");
+	cr_expect_eq(hs_check_cas(d.pki.ca, error, sizeof(error)), 0, "%s",
+		     error);
+	cr_expect_eq(hs_check_cas(d.pki.key, error, sizeof(error)), -EINVAL);
+	cr_expect(strstr(error, d.pki.key) == error, "%s", error);
+	cr_expect(strstr(error, "no PEM certificate"), "%s", error);
+	cr_expect_eq(hs_check_cas("/nonexistent", error, sizeof(error)),
+		     -EINVAL);
+	cr_expect_str_eq(error, "/nonexistent: No such file or directory");
+	cr_expect_eq(hs_check_cas("/", error, sizeof(error)), -EINVAL);
+	/* "TRUSTED CERTIFICATE", as some bundles have them */
+	f = fopen(d.pki.ca, "w");
+	cr_assert(PEM_write_X509_AUX(f, ca));
+	fclose(f);
+	cr_expect_eq(hs_check_cas(d.pki.ca, error, sizeof(error)), 0, "%s",
+		     error);
+	cr_expect_eq(ERR_peek_error(), 0);
+	X509_free(ca);
+	EVP_PKEY_free(key);
+	duo_fini(&d);
+}
+
 Test(cert, reading_an_issuer_names_the_file_that_cannot_be_read)
 {
 	struct ocsp_bytes der;

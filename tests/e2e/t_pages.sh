@@ -114,7 +114,7 @@ for name in a api; do
 	cp "$PKI/ec-chain.pem" "$DIR/etc/live/$name.example.com/fullchain.pem"
 	cp "$PKI/ec.key" "$DIR/etc/live/$name.example.com/privkey.pem"
 done
-for name in root ca clients; do
+for name in root ca clients responders; do
 	cp "$PKI/ca.pem" "$DIR/etc/$name.pem"
 done
 cp "$PKI/good.der" "$DIR/etc/other.der"

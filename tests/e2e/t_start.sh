@@ -65,8 +65,17 @@ END
 	matches "but is warned about" "$out" "warn .*$PKI/expired.der"
 	for staple in serial foreign; do
 		config staple="$PKI/$staple.der" >"$conf"
-		refuses "a staple: $staple" "$PKI/$staple.der" -t
+		refuses "a staple: $staple" "at=$conf:.*$PKI/$staple.der" -t
 	done
+	config staple="$DIR/none.der" >"$conf"
+	refuses "a staple that is not there" "at=$conf:.*$DIR/none.der" -t
+
+	# What nothing may need for a long time.
+	config | sed "1i ocsp: {ca: none.pem}" >"$conf"
+	refuses "CAs of responders that are not there" \
+		"at=$conf:1:12 .*/none.pem: No such file" -t
+	config | sed "1i ocsp: {ca: $PKI/ec.key}" >"$conf"
+	refuses "CAs of responders that are none" "at=$conf:1:12 .*no PEM" -t
 	cp "$PKI/ec.key" "$DIR/open.key"
 	chmod 644 "$DIR/open.key"
 	config key="$DIR/open.key" >"$conf"
