@@ -32,7 +32,7 @@ struct client {
 	struct client *next;
 	uint64_t ticket;		/* of the answer that it waits for */
 	char *answer;			/* NULL: it has not asked, or it waits */
-	size_t len, sent;
+	size_t len, sent;		/* of the answer and its NUL */
 	uint64_t until_ms;
 };
 
@@ -129,6 +129,7 @@ static void answer_now(struct client *client, const struct control_command *c,
 	}
 	print_answer(client->control, c, line, out);
 	fclose(out);
+	client->len++;
 	begin_answer(client);
 }
 
@@ -167,8 +168,8 @@ void control_answer(struct control *control, uint64_t ticket,
 			continue;
 		client->ticket = 0;
 		client->answer = strdup(text);
-		client->len = client->answer ? strlen(text) : 0;
-		if (client->len)
+		client->len = strlen(text) + 1;
+		if (client->answer)
 			begin_answer(client);
 		else
 			free_client(client);

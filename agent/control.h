@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: one line in, text out, end. ktlsctl(1) speaks it, and
- * writes its line with one call: what the first read brings is the request. An
- * answer of any length is written as the client reads it.
+ * The control socket: one line in, text and a NUL out, end. ktlsctl(1) speaks it,
+ * and writes its line with one call: what the first read brings is the request. An
+ * answer of any length is written as the client reads it; by the NUL it knows that
+ * nothing is missing.
  */
 #ifndef AGENT_CONTROL_H
 #define AGENT_CONTROL_H

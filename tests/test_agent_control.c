@@ -84,6 +84,8 @@ static void run(void)
 		cr_assert_eq(loop_wait(loop, 0), 0);
 }
 
+static bool whole;	/* the last answer was, as its NUL says */
+
 /* All that comes until the end, which the loop has to bring. */
 static const char *read_answer(int fd)
 {
@@ -101,6 +103,7 @@ static const char *read_answer(int fd)
 			break;
 	}
 	answer[got] = '\0';
+	whole = got && strlen(answer) == got - 1;
 	close(fd);
 	return answer;
 }
@@ -139,10 +142,12 @@ Test(control, answers_a_line_with_a_text_and_the_end, .init = start,
 {
 	unsigned int before = case_fds(), i;
 
-	for (i = 0; i < COUNT(requests); i++)
+	for (i = 0; i < COUNT(requests); i++) {
 		cr_expect_str_eq(ask(requests[i].request,
 				     strlen(requests[i].request)),
 				 requests[i].answer);
+		cr_expect(whole);
+	}
 	cr_assert_eq(case_fds(), before);
 }
 
@@ -179,6 +184,7 @@ Test(control, gives_an_answer_beyond_any_buffer_whole, .init = start,
 
 	cr_assert_gt(strlen(answer), 2000000);
 	cr_assert(strstr(answer, "line 199999\n"));
+	cr_assert(whole);
 	cr_assert_eq(case_fds(), before);
 }
 
@@ -219,6 +225,7 @@ Test(control, hangs_up_on_who_reads_nothing_for_ten_seconds, .init = start,
 	cr_assert_eq(control_tick(control, due + 20000), UINT64_MAX);
 	cr_assert_eq(case_fds(), before + 3);
 	cr_assert_eq(strstr(read_answer(slow), "line 199999"), NULL);
+	cr_assert_not(whole, "and it can tell");
 	close(silent);
 	run();
 	cr_assert_eq(case_fds(), before);
@@ -308,6 +315,7 @@ Test(control, answers_later_all_who_wait_for_it, .init = start, .fini = stop)
 	control_answer(control, 7, "done\n");
 	cr_expect_str_eq(read_answer(one), "done\n");
 	cr_expect_str_eq(read_answer(two), "done\n");
+	cr_expect(whole);
 }
 
 Test(control, moves_to_another_path_with_its_clients, .init = start,

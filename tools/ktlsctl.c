@@ -82,9 +82,23 @@ static int send_command(int fd, const char *command, const char *argument)
 	return n < 0 && errno != EPIPE ? no_answer(strerror(errno)) : 0;
 }
 
-/* Copies the answer to standard output; 1 when it is an error or none. */
+/* The connection has ended too early; @n: of recv(2) */
+static int no_end(ssize_t n, bool begun)
+{
+	const char *why = n == 0 ? "ktlsd has hung up" :
+			  errno == EAGAIN ? "no time left" : strerror(errno);
+
+	if (!begun)
+		return no_answer(why);
+	fflush(stdout);
+	fprintf(stderr, "ktlsctl: the answer is cut off: %s\n", why);
+	return 1;
+}
+
+/* Copies the answer to standard output; 1 when it is an error, or not whole. */
 static int copy_answer(int fd)
 {
+	bool whole = false;
 	char buf[4096];
 	int failed = -1;
 	ssize_t n;
@@ -92,13 +106,12 @@ static int copy_answer(int fd)
 	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
 		if (failed < 0)
 			failed = n >= 6 && !memcmp(buf, "error:", 6);
-		fwrite(buf, 1, (size_t)n, failed ? stderr : stdout);
+		whole = !buf[n - 1];
+		fwrite(buf, 1, (size_t)(whole ? n - 1 : n),
+		       failed ? stderr : stdout);
 	}
-	if (n < 0)
-		return no_answer(errno == EAGAIN ? "no time left" :
-						   strerror(errno));
-	if (failed < 0)
-		return no_answer("ktlsd has hung up");
+	if (n < 0 || !whole)
+		return no_end(n, failed >= 0);
 	if (fflush(stdout) || ferror(stdout)) {
 		fputs("ktlsctl: cannot write\n", stderr);
 		return 1;

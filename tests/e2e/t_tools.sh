@@ -45,16 +45,34 @@ kill -STOP "$KTLSD_PID"
 says "ktlsd says nothing" 1 '^ktlsctl: no answer: no time left$' \
 	"${ctl[@]}" metrics
 kill -CONT "$KTLSD_PID"
-python3 -c 'import socket, sys
+# others TEXT... - in ktlsd's place, each connection hears one and no more
+others() {
+	rm -f "$DIR/others.sock"
+	spawn others python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1])
 s.listen()
-while True:
-	s.accept()[0].close()' "$DIR/deaf.sock" &
-PIDS+=($!)
-wait_for 10 test -S "$DIR/deaf.sock"
-says "what hangs up at once" 1 '^ktlsctl: no answer: ' \
-	ktlsctl -s "$DIR/deaf.sock" metrics
+for text in sys.argv[2:]:
+	c = s.accept()[0]
+	c.recv(9)
+	c.send(text.replace("%", "\0").encode())
+	c.close()' "$DIR/others.sock" "$@"
+	wait_for 10 test -S "$DIR/others.sock"
+}
+others '' 'metric 1' $'metric 1\n' $'error: no\n' $'metric 1\n%' %
+other=(ktlsctl -s "$DIR/others.sock" metrics)
+says "what hangs up at once" 1 '^ktlsctl: no answer: ktlsd has hung up$' \
+	"${other[@]}"
+says "an answer that is cut off" 1 \
+	'^ktlsctl: the answer is cut off: ktlsd has hung up$' "${other[@]}"
+is "of which all is shown that came" "$("$B/${other[0]}" "${other[@]:1}" 2>&1)" \
+	$'metric 1\nktlsctl: the answer is cut off: ktlsd has hung up'
+is "so is an error" "$("$B/${other[0]}" "${other[@]:1}" 2>&1 >/dev/null)" \
+	$'error: no\nktlsctl: the answer is cut off: ktlsd has hung up'
+is "one that is whole is shown as it is" \
+	"$("$B/${other[0]}" "${other[@]:1}" 2>&1 | od -An -c; echo "$?")" \
+	$'   m   e   t   r   i   c       1  \\n\n0'
+check "an empty one, too" "$B/${other[0]}" "${other[@]:1}"
 
 # ---- ktlsd -----------------------------------------------------------------
 
