@@ -187,11 +187,21 @@ deps:
 
 LIBKTLS = 0.1.0
 MAN = $(wildcard man/*.[1-8])
-DEST = $(DESTDIR)$(PREFIX)
-UNITS = $(DESTDIR)/lib/systemd/system
+GO_PACKAGE = $(filter-out %_test.go,$(wildcard ktls/go/*))
+# They may have a space, and what is below them has none.
+DEST = "$(DESTDIR)$(PREFIX)"
+UNITS = "$(DESTDIR)/lib/systemd/system"
+# Below $(DEST), all that install puts there; and the folders that are its own.
+INSTALLED = sbin/ktlsd $(TOOLS:$(B)/%=bin/%) lib/libktls.a lib/libktls.so \
+	lib/libktls.so.0 lib/libktls.so.$(LIBKTLS) lib/libktls-accept.so \
+	lib/pkgconfig/libktls.pc include/ktls.h \
+	$(GO_PACKAGE:ktls/go/%=share/gocode/src/ktls/%) \
+	share/doc/ktlsd/ktlsd.conf.example \
+	$(foreach page,$(MAN),share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+FOLDERS = share/gocode/src/ktls share/doc/ktlsd
 install: all
 	install -d $(DEST)/sbin $(DEST)/bin $(DEST)/lib/pkgconfig \
-		$(DEST)/include $(DEST)/share/gocode/src/ktls $(UNITS)
+		$(DEST)/include $(FOLDERS:%=$(DEST)/%) $(UNITS)
 	install -m 755 $(B)/ktlsd $(DEST)/sbin
 	install -m 755 $(TOOLS) $(DEST)/bin
 	install -m 644 $(KTLS) $(DEST)/lib
@@ -200,8 +210,8 @@ install: all
 	ln -sf libktls.so.0 $(DEST)/lib/libktls.so
 	install -m 755 $(B)/libktls-accept.so $(DEST)/lib
 	install -m 644 ktls/ktls.h $(DEST)/include
-	install -m 644 $(filter-out %_test.go,$(wildcard ktls/go/*)) \
-		$(DEST)/share/gocode/src/ktls
+	install -m 644 $(GO_PACKAGE) $(DEST)/share/gocode/src/ktls
+	install -m 644 agent/ktlsd.conf.example $(DEST)/share/doc/ktlsd
 	sed 's,@prefix@,$(PREFIX),; s,@version@,$(LIBKTLS),' ktls/libktls.pc.in | \
 		install -m 644 /dev/stdin $(DEST)/lib/pkgconfig/libktls.pc
 	sed 's,@sbindir@,$(PREFIX)/sbin,; s,@bindir@,$(PREFIX)/bin,' \
@@ -212,11 +222,18 @@ install: all
 		install -D -m 644 $$page \
 			$(DEST)/share/man/man$${page##*.}/$${page##*/} || exit; \
 	done
+# Configuration and state stay, and so do folders that others may have made.
+uninstall:
+	rm -f $(UNITS)/ktlsd.service $(UNITS)/ktlsd.socket
+	rm -f $(INSTALLED:%=$(DEST)/%)
+	for folder in $(FOLDERS); do \
+		[ ! -d $(DEST)/$$folder ] || rmdir $(DEST)/$$folder || exit; \
+	done
 clean:
 	rm -rf build build-san build-fuzz build-openssl
 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo check layers unit vectors e2e guest san san-run fuzz \
-	fuzz-run bench report measure openssl deps install clean
+	fuzz-run bench report measure openssl deps install uninstall clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

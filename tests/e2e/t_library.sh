@@ -17,6 +17,27 @@ export PKG_CONFIG_PATH=$root/opt/ktls/lib/pkgconfig
 export PKG_CONFIG_SYSROOT_DIR=$root
 lib=$root/opt/ktls/lib
 
+# ---- elsewhere, and gone again ----------------------------------------------
+
+space="$DIR/a b"
+elsewhere() { # TARGET
+	make -C "$top" -s B="$B" DESTDIR="$space" PREFIX="/opt/my dir" "$1"
+}
+check "where there are spaces, too" elsewhere install
+is "it is found there" "$(env -u PKG_CONFIG_SYSROOT_DIR \
+	PKG_CONFIG_PATH="$space/opt/my dir/lib/pkgconfig" \
+	pkg-config --cflags --libs libktls)" \
+	'-I/opt/my\ dir/include -L/opt/my\ dir/lib -lktls '
+matches "and by systemd" "$(<"$space/lib/systemd/system/ktlsd.service")" \
+	'^ExecStart="/opt/my dir/sbin/ktlsd" -c /etc/ktlsd.conf$'
+is "it is as much as elsewhere" "$(find "$space" | wc -l)" \
+	"$(find "$root" | wc -l)"
+touch "$space/opt/my dir/bin/another"
+check "it is removed" elsewhere uninstall
+is "all that was installed, and nothing else" "$(find "$space" ! -type d)" \
+	"$space/opt/my dir/bin/another"
+check "which can be said again" elsewhere uninstall
+
 # ---- what it exports --------------------------------------------------------
 
 exported=$(nm -D --defined-only "$lib/libktls.so" | awk '$2 != "A" { print $3 }')

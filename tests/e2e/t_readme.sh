@@ -31,6 +31,7 @@ check "make install" env -u MAKEFLAGS -u MAKELEVEL make -s -C "$E2E/../.." \
 PATH=$root/usr/local/sbin:$root/usr/local/bin:$PATH
 for file in sbin/ktlsd bin/ktlsctl bin/ktls-run bin/ktls-static bin/ktls-staple bin/ktls-bench \
 	bin/ktls-probe share/man/man1/ktls-probe.1 \
+	share/doc/ktlsd/ktlsd.conf.example \
 	include/ktls.h lib/libktls.a lib/libktls.so lib/libktls-accept.so \
 	share/man/man1/ktls-staple.1 share/man/man5/ktlsd.conf.5 \
 	share/man/man7/handoff.7 share/man/man8/ktlsd.8; do
@@ -41,6 +42,19 @@ sed -n '/^```yaml/,/^```/p' "$readme" | grep -v '^```' | here \
 	>"$DIR/etc/ktlsd.conf"
 printf 'user: nobody\ncontrol: %s\n' "$DIR/run/control.sock" \
 	>>"$DIR/etc/ktlsd.conf"
+# The example of a whole configuration, and what it says may be used, too.
+accounts() {
+	sed -E 's/^(user|stapler_user): ktlsd(-ocsp)?/\1: nobody/; s/www-data/nobody/'
+}
+example=$root/usr/local/share/doc/ktlsd/ktlsd.conf.example
+echo passphrase >"$DIR/etc/site.txt"
+here <"$example" | accounts >"$DIR/etc/example"
+check "the example is right" ktlsd -t -c "$DIR/etc/example"
+sed -E 's/^( *)#([^ ])/\1\2/; s/^( +)#  /\1  /' "$example" | here | accounts |
+	sed "s,/etc/ssl/private/site.txt,$DIR/etc/site.txt," >"$DIR/etc/example"
+check "and all that it leaves out" ktlsd -t -c "$DIR/etc/example"
+is "which is something" "$(grep -cE '^ *(rules|proxy|tls|limits):' \
+	"$DIR/etc/example")" 4
 check "what the machine can do is said" sh -c '"$@"; [ $? -le 1 ]' - \
 	$(command_of ktls-probe)
 check "the configuration is right" $(command_of 'ktlsd -t')

@@ -46,6 +46,15 @@ os.setxattr(sys.argv[1], "security.capability",
 	refuses "a program with file capabilities" \
 		'.*/capable has file capabilities' "$DIR/bin/capable" "$ran"
 fi
+for name in 'a b' a:b; do
+	mkdir "$DIR/$name"
+	cp "$B/ktls-run" "$B/libktls-accept.so" "$DIR/$name/"
+	out=$(timeout 20 "$DIR/$name/ktls-run" --queue "$web" --preload -- \
+		touch "$ran" 2>&1)
+	is "a library that cannot be loaded, in '$name'" "$? $out" "111 ktls-run:\
+ $DIR/$name/libktls-accept.so: LD_PRELOAD takes no path with a space or a colon"
+done
+check_fails "it did not run" test -e "$ran"
 head -c 50 "$DIR/bin/static" >"$DIR/bin/short"
 chmod 755 "$DIR/bin/short"
 says "a program cut short" 126 'short' --queue "$web" --preload -- \

@@ -99,6 +99,11 @@ int run_preload_init(struct run_preload *p, const struct run_options *o,
 		snprintf(error, error_len, "%s: %s", p->path, strerror(-rc));
 		return -EIO;
 	}
+	if (strpbrk(p->path, " :")) {
+		snprintf(error, error_len, "%s: LD_PRELOAD takes no path with "
+			 "a space or a colon", p->path);
+		return -EIO;
+	}
 	rc = program_find(o->command[0], path, sizeof(path));
 	if (!rc)
 		rc = program_check(path, error, error_len);
