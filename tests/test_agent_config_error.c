@@ -37,6 +37,23 @@ Test(agent_config_error, shows_values_so_that_they_fit_a_line)
 		{ "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIPgDFus/\n",
 		  "etc/f:1:1: YAML: expected a mapping of keys, found the "
 		  "text of a PEM file\n" },
+		{ "workers: 8n7zZb0bFhJ3q4mE/0q1bV7oT3d+5yWk2cXhLr9sAuI=\n"
+		  REST,
+		  "etc/f:1:10: workers: expected auto or a number from 1 to "
+		  "1024, found a text that may be a key\n" },
+		{ "workers:\n  8n7zZb0bFhJ3q4mE/0q1bV\n"
+		  "  7oT3d+5yWk2cXhLr9sAuIA\n" REST,
+		  "etc/f:2:3: workers: expected auto or a number from 1 to "
+		  "1024, found a text that may be a key\n" },
+		{ "8n7zZb0bFhJ3q4mE/0q1bV7oT3d+5yWk2cXhLr9sAuI=\n",
+		  "etc/f:1:1: YAML: expected a mapping of keys, found a text "
+		  "that may be a key\n" },
+		/* 42, as no key is. */
+		{ "workers: 8n7zZb0bFhJ3q4mE/0q1bV7oT3d+5yWk2cXhLr9sAu\n"
+		  REST,
+		  "etc/f:1:10: workers: expected auto or a number from 1 to "
+		  "1024, found \"8n7zZb0bFhJ3q4mE/0q1bV7oT3d+5yWk2cXhLr9sAu"
+		  "\"\n" },
 		/* 63 bytes, and a character of two that would be cut. */
 		{ "workers: 0123456789012345678901234567890123456789"
 		  "01234567890123456789012\303\244\303\244\n" REST,

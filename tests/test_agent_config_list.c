@@ -108,7 +108,7 @@ Test(agent_config_list, takes_as_many_protocols_as_tls_can_carry)
 	} cases[] = {
 		{ 1, 255, NULL },
 		{ 255, 255, NULL },
-		{ 1, 256, "a protocol of 1 to 255 bytes, found \"0000" },
+		{ 1, 256, "alpn: expected a protocol of 1 to 255 bytes, found " },
 		{ 256, 255, "etc/f:3:45: alpn: expected at most 65535 bytes in "
 			    "all, found more\n" },
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,28 @@ bool config_is_pem(const yaml_node_t *node)
 		      strlen(begin));
 }
 
+/* 32 bytes in base64; hexadecimal digits are some of its own. */
+#define KEY_MIN 43
+
+/*
+ * Nothing of a text that may be a key in base64, in one or several lines, that
+ * came to a place where something else is expected.
+ */
+static bool may_be_key(const unsigned char *text, size_t len)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < len; i++) {
+		if (isspace(text[i]))
+			continue;
+		if (!text[i] ||
+		    (!isalnum(text[i]) && !strchr("+/=", text[i])))
+			return false;
+		n++;
+	}
+	return n >= KEY_MIN;
+}
+
 struct config_found config_found(const yaml_node_t *node)
 {
 	if (node->type == YAML_SEQUENCE_NODE)
@@ -105,6 +128,8 @@ struct config_found config_found(const yaml_node_t *node)
 		return (struct config_found){ "nothing" };
 	if (config_is_pem(node))
 		return (struct config_found){ "the text of a PEM file" };
+	if (may_be_key(node->data.scalar.value, node->data.scalar.length))
+		return (struct config_found){ "a text that may be a key" };
 	return found_text(node->data.scalar.value, node->data.scalar.length);
 }
 

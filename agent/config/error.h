@@ -56,7 +56,10 @@ void config_expected(struct config_reader *r, const struct config_key *key,
 	__attribute__((format(printf, 4, 5)));
 bool config_too_many_errors(const struct config_reader *r);
 
-/* A node as it is shown in errors: quoted, printable, cut when long. */
+/*
+ * A node as it is shown in errors: quoted, printable, cut when long; of a text that
+ * may be a key nothing.
+ */
 struct config_found {
 	char text[72];
 };
