@@ -87,7 +87,7 @@ printf '%s\n' '  - bind: 127.0.0.1:444' '    route: behind' >"$DIR/listeners"
 printf '%s\n' "  - chain: $home/site-chain.pem" "    key: $home/site.key" \
 	>"$DIR/certs"
 config bind=127.0.0.1:443 user=nobody stapler_user=daemon \
-	state_dir=/var/lib/ktlsd queue=8192 handshake_timeout=10s \
+	state_dir=/var/lib/ktlsd queue=8192 handshake_timeout=4s \
 	certs="$DIR/certs" top='watch: true' routes="$DIR/routes" \
 	route='user: daemon' listeners="$DIR/listeners" |
 	sed '/^control:/d' >/etc/ktlsd.conf
