@@ -44,7 +44,10 @@ static bool is_up(void *arg, unsigned int route)
 	return up[route];
 }
 
-/* A port below those that the kernel gives away: it keeps only what was named. */
+/*
+ * A port below those that the kernel gives away: it keeps only what was named. One
+ * that is shut others could take, so tests that run at the same time have their own.
+ */
 static void bind_somewhere(size_t i)
 {
 	static int port;
@@ -57,7 +60,7 @@ static void bind_somewhere(size_t i)
 	l->bind = (char *)"somewhere";
 	l->addr_len = sizeof(addr[i]);
 	if (!port)
-		port = 12000 + getpid() % 10000;
+		port = 12000 + getpid() % 2500 * 2 * LISTENERS;
 	while (!found) {
 		addr[i].sin_port = htons((uint16_t)port++);
 		memcpy(&l->addr, &addr[i], sizeof(addr[i]));
