@@ -59,8 +59,7 @@ static void reap(struct master *m)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (!upgrade_ended(&m->upgrade, pid, status))
-			reload_ended(&m->reload, pid, status);
+		reload_ended(&m->reload, pid, status);
 }
 
 static void close_control(struct master *m)

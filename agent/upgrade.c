@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +124,66 @@ static char **arguments(const struct upgrade *u)
 	return argv;
 }
 
+/* In the process between: the child goes on once nobody can miss its end. */
+static pid_t fork_waiting(const int number[2], const int go[2])
+{
+	pid_t pid = fork();
+	char c;
+
+	if (!pid) {
+		close(go[1]);
+		while (read(go[0], &c, 1) < 0 && errno == EINTR)
+			;
+		return 0;
+	}
+	if (pid > 0 && write(number[1], &pid, sizeof(pid)) != sizeof(pid))
+		kill(pid, SIGKILL);
+	_exit(0);
+}
+
+static pid_t read_number(const int number[2])
+{
+	pid_t pid;
+
+	if (read(number[0], &pid, sizeof(pid)) == sizeof(pid))
+		return pid;
+	errno = EAGAIN;		/* the one between could not fork(2) */
+	return -1;
+}
+
+/*
+ * As fork(2), but the parent is init, or whoever supervises us in its place: it
+ * hears of the new one's end even while we still drain. Nobody tells us its status;
+ * what we get is a descriptor, see pidfd_open(2). Returns -1 with errno.
+ */
+static pid_t fork_orphan(int *pidfd)
+{
+	int number[2], go[2];
+	pid_t between, pid = -1;
+
+	if (pipe2(number, O_CLOEXEC))
+		return -1;
+	if (pipe2(go, O_CLOEXEC)) {
+		close(number[0]);
+		close(number[1]);
+		return -1;
+	}
+	between = fork();
+	if (!between)
+		return fork_waiting(number, go);
+	close(number[1]);
+	if (between > 0) {
+		pid = read_number(number);
+		waitpid(between, NULL, 0);
+	}
+	if (pid > 0)
+		*pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	close(number[0]);
+	close(go[0]);
+	close(go[1]);
+	return *pidfd < 0 ? -1 : pid;
+}
+
 /* Returns 0 or -errno. */
 static int start(struct upgrade *u)
 {
@@ -135,7 +197,7 @@ static int start(struct upgrade *u)
 		err = -errno;
 	if (!err) {
 		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-		u->pid = fork();
+		u->pid = fork_orphan(&u->end.fd);
 		err = u->pid < 0 ? -errno : 0;
 		if (!u->pid)
 			execute(u, pair[1], argv);
@@ -146,18 +208,31 @@ static int start(struct upgrade *u)
 			u->watch.fd = pair[0];
 	}
 	free(argv);
-	return err ? err : loop_add(u->loop, &u->watch);
+	if (!err)
+		err = loop_add(u->loop, &u->watch);
+	return err ? err : loop_add(u->loop, &u->end);
 }
 
 /* --- the end of it ----------------------------------------------------------- */
 
+static void forget(struct upgrade *u, struct watch *w)
+{
+	if (w->fd < 0)
+		return;
+	loop_remove(u->loop, w);
+	close(w->fd);
+	w->fd = -1;
+}
+
 static void hang_up(struct upgrade *u)
 {
-	if (u->watch.fd < 0)
-		return;
-	loop_remove(u->loop, &u->watch);
-	close(u->watch.fd);
-	u->watch.fd = -1;
+	forget(u, &u->watch);
+}
+
+/* By descriptor: once others have waited for it, its number may be another's. */
+static void kill_it(const struct upgrade *u)
+{
+	syscall(SYS_pidfd_send_signal, u->end.fd, SIGKILL, NULL, 0);
 }
 
 /* It is no more, or never was. */
@@ -166,6 +241,7 @@ static void fail(struct upgrade *u)
 	char text[sizeof(u->why) + 64];
 
 	hang_up(u);
+	forget(u, &u->end);
 	u->phase = UPGRADE_IDLE;
 	log_error("event=upgrade_failed pid=%d error=\"%s\" effect=\"the old "
 		  "ktlsd serves on\"", (int)u->pid, u->why);
@@ -183,7 +259,7 @@ static void give_up(struct upgrade *u, const char *why)
 	if (!*u->why)
 		snprintf(u->why, sizeof(u->why), "%s", why);
 	hang_up(u);
-	kill(u->pid, SIGKILL);
+	kill_it(u);
 	u->phase = UPGRADE_ENDING;
 }
 
@@ -201,25 +277,20 @@ static void hear_last_words(struct upgrade *u)
 	}
 }
 
-bool upgrade_ended(struct upgrade *u, pid_t pid, int status)
+static void on_end(struct watch *w)
 {
-	const char *how = WIFSIGNALED(status) ? "signal" : "status";
-	int number = WIFSIGNALED(status) ? WTERMSIG(status) :
-					   WEXITSTATUS(status);
+	struct upgrade *u = (void *)((char *)w - offsetof(struct upgrade, end));
 
-	if (u->phase == UPGRADE_IDLE || u->pid != pid)
-		return false;
 	if (u->phase == UPGRADE_LEFT) {
-		log_error("event=upgraded_died pid=%d %s=%d", (int)pid, how,
-			  number);
-		return true;
+		forget(u, w);
+		log_error("event=upgraded_died pid=%d", (int)u->pid);
+		return;
 	}
 	hear_last_words(u);
 	if (!*u->why)
-		snprintf(u->why, sizeof(u->why), "the new ktlsd ended with "
-			 "%s %d before it served; see the log", how, number);
+		snprintf(u->why, sizeof(u->why), "the new ktlsd ended before "
+			 "it served; see the log");
 	fail(u);
-	return true;
 }
 
 /* --- what is given ----------------------------------------------------------- */
@@ -284,7 +355,7 @@ static void on_hello(struct upgrade *u, uint32_t wait_ms)
 	u->due_ms = loop_now_ms() + STEP_MS +
 		    (wait_ms < STAPLES_MS ? wait_ms : STAPLES_MS);
 	if (err == -EPIPE || err == -ECONNRESET)
-		hang_up(u);	/* it has ended; SIGCHLD does the rest */
+		hang_up(u);	/* it has ended; on_end() does the rest */
 	else if (err)
 		give_up(u, strerror(-err));
 }
@@ -346,6 +417,7 @@ void upgrade_init(struct upgrade *u, int loop,
 {
 	*u = (struct upgrade){
 		.watch = { -1, on_message },
+		.end = { -1, on_end },
 		.loop = loop,
 		.events = *events,
 		.argv = argv,
@@ -357,7 +429,8 @@ void upgrade_stop(struct upgrade *u)
 {
 	hang_up(u);
 	if (u->phase == UPGRADE_STARTED || u->phase == UPGRADE_GIVEN)
-		kill(u->pid, SIGKILL);
+		kill_it(u);
+	forget(u, &u->end);
 	u->phase = UPGRADE_IDLE;
 	u->wanted = u->given = false;
 }

@@ -42,12 +42,13 @@ enum upgrade_phase {
 /*
  * struct upgrade
  * @watch: first; this end of the socket, -1: there is none
+ * @end:   of the new master: its pidfd, -1: there is none, or it has ended
  * @pid:   the new master's
  * @given: it may have what we have, until it has ended
  * @why:   it will not serve, as far as is known
  */
 struct upgrade {
-	struct watch watch;
+	struct watch watch, end;
 	int loop;
 	struct upgrade_events events;
 	char *program;
@@ -86,9 +87,6 @@ uint64_t upgrade_refuse(struct upgrade *u, const char *why);
  * Returns when to be called again, in loop_now_ms() terms, or UINT64_MAX.
  */
 uint64_t upgrade_tick(struct upgrade *u, uint64_t now_ms, bool settled);
-
-/* upgrade_ended - was waited for. Returns false when it is another process. */
-bool upgrade_ended(struct upgrade *u, pid_t pid, int status);
 
 /* upgrade_given - may another process have what we have, or has it? */
 bool upgrade_given(const struct upgrade *u);

@@ -166,7 +166,10 @@ cp /etc/ktlsd.conf "$DIR/good.conf"
 echo nonsense >>/etc/ktlsd.conf
 check_fails "a reload that is refused fails" inside systemctl reload ktlsd
 cp "$DIR/good.conf" /etc/ktlsd.conf
+# Whose handshake the old one waits for, and then it stands still.
+exec 5<>/dev/tcp/127.0.0.1/443
 check "another program takes over" ctl upgrade
+inside kill -STOP "$main"
 check "and systemd knows" wait_for 30 eval '! unit_is MainPID "$main"'
 served_by "after an upgrade"
 main=$(unit MainPID)
@@ -176,7 +179,9 @@ inside kill -KILL "$main"
 restarted() {
 	[ "$(unit MainPID)" != "$main" ] && unit_is ActiveState active
 }
-check "systemd starts it again when it is killed" wait_for 60 restarted
+check "systemd starts it again when it is killed, while the old one still drains" \
+	wait_for 60 restarted
+exec 5>&-
 wait_for 30 holds "$CONSUMER_LOG" event=back
 served_by "after that"
 check "systemd stops it" inside systemctl stop ktlsd
