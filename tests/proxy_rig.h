@@ -66,9 +66,9 @@ static inline void rig_start(void)
 	in.order.n = SERVERS;
 	in.order.max_fails = 1;
 	in.order.fail_ms = 10000;
-	in.order.connect_ms = 200;
+	in.order.connect_ms = 10000;
 	in.backends = (struct backends){ &p.board, 0, &in.order, SERVERS - 1 };
-	deadline_list_init(&in.connects, 200, tunnel_connect_late);
+	deadline_list_init(&in.connects, 10000, tunnel_connect_late);
 	for (i = 0; i < SERVERS; i++)
 		rig_listen(i, 16);
 	client_end = server_end = -1;
@@ -122,7 +122,7 @@ static inline void rig_client(void)
 /* The connection that server @i gets; it must. */
 static inline void rig_accept(unsigned int i)
 {
-	uint64_t end = loop_now_ms() + 2000;
+	uint64_t end = loop_now_ms() + 5000;
 
 	do {
 		rig_turn();

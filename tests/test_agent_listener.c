@@ -176,7 +176,8 @@ Test(listener, takes_ipv4_clients_at_the_ipv6_wildcard)
 
 	listen_at(AF_INET6);
 	in.sin_port = ((struct sockaddr_in6 *)&bound)->sin6_port;
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Another test may have that port of 127.0.0.1. */
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + getpid() % 65536);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	cr_assert_eq(connect(fd, (void *)&in, sizeof(in)), 0);
 }
@@ -189,7 +190,8 @@ Test(listener, takes_no_ipv4_clients_where_it_is_for_ipv6_only)
 	setup.v6only = true;
 	listen_at(AF_INET6);
 	in.sin_port = ((struct sockaddr_in6 *)&bound)->sin6_port;
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Another test may have that port of 127.0.0.1. */
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + getpid() % 65536);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	cr_assert_eq(connect(fd, (void *)&in, sizeof(in)), -1);
 	cr_assert_eq(errno, ECONNREFUSED);
