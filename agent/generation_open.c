@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "listener.h"
 #include "log.h"
@@ -70,6 +71,25 @@ static int keep_listener(struct generation *g, size_t i,
 	return -1;
 }
 
+/*
+ * After a kill -9 the kernel goes on closing the workers' rings, and the sockets
+ * that they accept from, for a moment after the workers are gone.
+ */
+#define BIND_TRIES 20
+#define BIND_PAUSE_MS 100
+
+static int bind_first(const struct config_listener *l)
+{
+	int fd = listener_bind(l), i;
+
+	for (i = 1; i < BIND_TRIES && fd == -EADDRINUSE &&
+		    l->addr.ss_family != AF_UNIX; i++) {
+		usleep(BIND_PAUSE_MS * 1000);
+		fd = listener_bind(l);
+	}
+	return fd;
+}
+
 static int open_listener(struct generation *g, size_t i,
 			 const struct generation *previous)
 {
@@ -79,8 +99,8 @@ static int open_listener(struct generation *g, size_t i,
 	if (fd >= 0)
 		return fd;
 	fd = inherit_listener(&g->host->inherit, l, &g->foreign[i]);
-	if (fd < 0)
-		return listener_bind(l);
+	if (fd < 0)		/* who serves already does not wait */
+		return previous ? listener_bind(l) : bind_first(l);
 	log_info("event=socket_inherited bind=%s", l->bind);
 	return fd;
 }

@@ -104,6 +104,17 @@ END
 		sed s/control.sock/control-2.sock/ >"$conf"
 	refuses "an address of another machine" "192.0.2.1:0.*ip addr "
 	stop_ktlsd
+	# One that is free soon.
+	port=$(free_port)
+	spawn taken python3 -c 'import socket, sys, time
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("taken", flush=True)
+time.sleep(0.7)' "$port"
+	taken=$SPAWNED
+	wait_for 10 holds "$DIR/taken.log" taken
+	up bind="127.0.0.1:$port"
+	check "a port that is about to be free is waited for" gone "$taken"
+	stop_ktlsd
 }
 ! host_only "configurations that are refused" || configuration
 
